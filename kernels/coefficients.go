@@ -1,0 +1,66 @@
+package kernels
+
+import (
+	"fmt"
+	"math"
+)
+
+// MaxRadius is half the highest order in space.
+const MaxRadius = 4
+
+// Weights of the central differences of order 2R, by R. D1: Σ_k d1[k] (u[i+k] - u[i-k]) / h. D2: (d2[0] u[i] +
+// Σ_k d2[k] (u[i+k] + u[i-k])) / h². Fornberg (1988), Math. Comp. 51, 699-706.
+var (
+	d1Weights = [MaxRadius + 1][]float64{
+		1: {0, 1. / 2},
+		2: {0, 2. / 3, -1. / 12},
+		3: {0, 3. / 4, -3. / 20, 1. / 60},
+		4: {0, 4. / 5, -1. / 5, 4. / 105, -1. / 280},
+	}
+	d2Weights = [MaxRadius + 1][]float64{
+		1: {-2, 1},
+		2: {-5. / 2, 4. / 3, -1. / 12},
+		3: {-49. / 18, 3. / 2, -3. / 20, 1. / 90},
+		4: {-205. / 72, 8. / 5, -1. / 5, 8. / 315, -1. / 560},
+	}
+)
+
+// CheckOrder returns an error unless order is one of the implemented orders in space.
+func CheckOrder(order int) error {
+	if order < 2 || order > 2*MaxRadius || order%2 != 0 {
+		return fmt.Errorf("order %d in space is not available: choose 2, 4, 6 or 8", order)
+	}
+	return nil
+}
+
+// MaxTimeStep returns the largest stable time step in seconds of the second-order scheme for velocities up to vmax (m/s)
+// on the given spacings (m): the von Neumann limit 2 / (vmax sqrt(Σ_d |symbol of D2_d at Nyquist|)).
+func MaxTimeStep(order int, vmax float64, spacing ...float64) float64 {
+	d2 := d2Weights[order/2]
+	nyquist := -d2[0]
+	for k := 1; k < len(d2); k++ {
+		nyquist -= 2 * d2[k] * math.Cos(math.Pi*float64(k))
+	}
+	var sum float64
+	for _, h := range spacing {
+		sum += nyquist / (h * h)
+	}
+	return 2 / (vmax * math.Sqrt(sum))
+}
+
+// PhaseVelocityError returns the relative error of the phase velocity, numerical over true minus one, of a plane wave along a grid axis with
+// the given number of points per wavelength and CFL number v·dt/h.
+func PhaseVelocityError(order int, pointsPerWavelength, cfl float64) float64 {
+	d2 := d2Weights[order/2]
+	kh := 2 * math.Pi / pointsPerWavelength
+	symbol := -d2[0]
+	for k := 1; k < len(d2); k++ {
+		symbol -= 2 * d2[k] * math.Cos(kh*float64(k))
+	}
+	// 4 sin²(ω dt/2) = cfl² symbol
+	s := cfl * math.Sqrt(symbol) / 2
+	if s > 1 {
+		return math.Inf(1)
+	}
+	return 2*math.Asin(s)/(cfl*kh) - 1
+}

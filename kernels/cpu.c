@@ -1,0 +1,54 @@
+#include "cpu.h"
+
+#include <string.h>
+
+#if defined(__x86_64__)
+#include <xmmintrin.h>
+enum { FLUSH_SUBNORMALS = 0x8040 }; // FTZ and DAZ
+
+static unsigned flush_on(void)
+{
+	unsigned old = _mm_getcsr();
+	_mm_setcsr(old | FLUSH_SUBNORMALS);
+	return old;
+}
+
+static void flush_restore(unsigned old) { _mm_setcsr(old); }
+
+const cpu_kernels *cpu_select(const char *name)
+{
+	__builtin_cpu_init();
+	const int has512 = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
+	                   __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512bw");
+	const int has2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+	const cpu_kernels *all[] = {has512 ? &cpu_avx512 : NULL, has2 ? &cpu_avx2 : NULL, &cpu_baseline};
+	for (int i = 0; i < 3; i++)
+		if (all[i] && (name[0] == 0 || strcmp(name, all[i]->name) == 0))
+			return all[i];
+	return NULL;
+}
+#else
+static unsigned flush_on(void) { return 0; }
+static void flush_restore(unsigned old) { (void)old; }
+
+const cpu_kernels *cpu_select(const char *name)
+{
+	return name[0] == 0 || strcmp(name, cpu_baseline.name) == 0 ? &cpu_baseline : NULL;
+}
+#endif
+
+void cpu_forward(const cpu_kernels *k, int bytes, cpu_solver *s, const cpu_run *run, const cpu_points *sources,
+                 const cpu_points *receivers)
+{
+	unsigned old = flush_on();
+	(bytes == 4 ? k->forward_f32 : k->forward_f64)(s, run, sources, receivers);
+	flush_restore(old);
+}
+
+void cpu_adjoint(const cpu_kernels *k, int bytes, cpu_solver *s, const cpu_run *run, const cpu_points *sources,
+                 const cpu_points *receivers)
+{
+	unsigned old = flush_on();
+	(bytes == 4 ? k->adjoint_f32 : k->adjoint_f64)(s, run, sources, receivers);
+	flush_restore(old);
+}

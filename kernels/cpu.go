@@ -1,0 +1,332 @@
+package kernels
+
+/*
+#cgo CFLAGS: -O3 -Wall -Werror
+#include <stdlib.h>
+#include <string.h>
+#include "cpu.h"
+*/
+import "C"
+
+import (
+	"fmt"
+	"math"
+	"runtime"
+	"unsafe"
+)
+
+// CPU is a Solver on one core, vectorised by function multiversioning (AVX-512, AVX2 or the baseline of the machine).
+type CPU[T Real] struct {
+	domain  Acoustic2D
+	kernels *C.cpu_kernels
+	solver  *C.cpu_solver
+	blocks  []allocation // everything that Close frees
+	cleared []allocation // what Reset clears
+}
+
+type allocation struct {
+	p     unsafe.Pointer
+	bytes int
+}
+
+// InstructionSet returns the name of the kernels that NewCPU chooses for the given wish ("" for the widest of this
+// machine), or an error that names the choices.
+func InstructionSet(wish string) (string, error) {
+	k, err := selectKernels(wish)
+	if err != nil {
+		return "", err
+	}
+	return C.GoString(k.name), nil
+}
+
+func selectKernels(wish string) (*C.cpu_kernels, error) {
+	name := C.CString(wish)
+	defer C.free(unsafe.Pointer(name))
+	k := C.cpu_select(name)
+	if k == nil {
+		return nil, fmt.Errorf("this processor has no instruction set %q: choose avx512, avx2 or baseline, or none for the best", wish)
+	}
+	return k, nil
+}
+
+// NewCPU returns a solver with cleared fields and M = 0. instructionSet is "" for the widest this machine has.
+func NewCPU[T Real](d Acoustic2D, instructionSet string) (*CPU[T], error) {
+	if err := d.validate(); err != nil {
+		return nil, err
+	}
+	kernels, err := selectKernels(instructionSet)
+	if err != nil {
+		return nil, err
+	}
+	const lanes, halo = C.CPU_LANES, C.CPU_HALO
+	s := &CPU[T]{domain: d, kernels: kernels}
+	s.solver = (*C.cpu_solver)(s.alloc(int(unsafe.Sizeof(C.cpu_solver{})), false))
+	c := s.solver
+	radius := d.Order / 2
+	width := (d.NX + lanes - 1) / lanes * lanes
+	stride := width + lanes
+	if stride%256 == 0 { // rows a multiple of 1 KB apart would fall on the same cache sets
+		stride += lanes
+	}
+	c.nz, c.nx, c.width, c.stride = C.int(d.NZ), C.int(d.NX), C.int(width), C.int(stride)
+	c.radius = C.int(radius)
+	if d.FreeSurface {
+		c.free_surface = 1
+	}
+	c.d1 = s.doubles(d1Weights[radius], 1)
+	c.d2z = s.doubles(d2Weights[radius], 1/(d.DZ*d.DZ))
+	c.d2x = s.doubles(d2Weights[radius], 1/(d.DX*d.DX))
+	c.iz, c.ix = C.double(1/d.DZ), C.double(1/d.DX)
+
+	field := func() unsafe.Pointer { return s.plane(d.NZ, stride, halo, lanes) }
+	c.now, c.before, c.m = field(), field(), field()
+	c.az, c.bz = s.reals(d.AZ, d.NZ), s.reals(d.BZ, d.NZ)
+	c.ax, c.bx = s.reals(d.AX, width), s.reals(d.BX, width)
+	for i, r := range layers(d.AZ, radius, 1) {
+		c.z[i].begin, c.z[i].end = C.int(r[0]), C.int(r[1])
+		for k := range c.z[i].memory {
+			c.z[i].memory[k] = s.plane(r[1]-r[0], stride, halo, lanes)
+		}
+	}
+	ax := append(append([]float64{}, d.AX...), make([]float64, width-d.NX)...)
+	for i, r := range layers(ax, radius, lanes) {
+		c.x[i].begin, c.x[i].end = C.int(r[0]), C.int(r[1])
+		for k := range c.x[i].memory {
+			c.x[i].memory[k] = s.plane(d.NZ, r[1]-r[0]+2*lanes, 0, lanes)
+		}
+	}
+	runtime.SetFinalizer(s, (*CPU[T]).Close)
+	return s, nil
+}
+
+// layers returns the at most two disjoint ranges of rows or columns, aligned to multiples of align, that hold all a ≠ 0 and
+// reach radius cells further.
+func layers(a []float64, radius, align int) [2][2]int {
+	n := len(a)
+	var out [2][2]int
+	begin := func(i int) int { return max(0, i-radius) / align * align }
+	end := func(i int) int { return min(n, (min(n, i+1+radius)+align-1)/align*align) }
+	last := -1 // of the first range
+	for i := 0; i < n && a[i] != 0; i++ {
+		last = i
+	}
+	if last >= 0 {
+		out[0] = [2]int{0, end(last)}
+	}
+	for i := last + 1; i < n; i++ {
+		if a[i] == 0 {
+			continue
+		}
+		out[1] = [2]int{begin(i), n}
+		break
+	}
+	if out[1][1] > 0 && out[0][1] > out[1][0] { // they touch: one range
+		out = [2][2]int{{0, n}}
+	}
+	return out
+}
+
+func (s *CPU[T]) alloc(bytes int, clearOnReset bool) unsafe.Pointer {
+	const align = 64
+	rounded := (bytes + align - 1) / align * align
+	p := C.aligned_alloc(align, C.size_t(max(rounded, align)))
+	if p == nil {
+		panic(fmt.Sprintf("kernels: the system refused %d bytes", rounded)) // as Go itself does for make
+	}
+	C.memset(p, 0, C.size_t(rounded))
+	a := allocation{p, rounded}
+	s.blocks = append(s.blocks, a)
+	if clearOnReset {
+		s.cleared = append(s.cleared, a)
+	}
+	return p
+}
+
+// plane allocates rows of stride elements with halo rows around and lanes columns before the first, and returns cell (0, 0).
+func (s *CPU[T]) plane(rows, stride, halo, lanes int) unsafe.Pointer {
+	size := int(unsafe.Sizeof(T(0)))
+	p := s.alloc(((rows+2*halo)*stride+2*lanes)*size, true)
+	return unsafe.Add(p, (halo*stride+lanes)*size)
+}
+
+func (s *CPU[T]) doubles(v []float64, scale float64) *C.double {
+	p := s.alloc(8*len(v), false)
+	dst := unsafe.Slice((*float64)(p), len(v))
+	for i, x := range v {
+		dst[i] = x * scale
+	}
+	return (*C.double)(p)
+}
+
+func (s *CPU[T]) reals(v []float64, n int) unsafe.Pointer {
+	p := s.alloc(n*int(unsafe.Sizeof(T(0))), false)
+	dst := unsafe.Slice((*T)(p), n)
+	for i, x := range v {
+		dst[i] = T(x)
+	}
+	return p
+}
+
+// SetModel implements Solver.
+func (s *CPU[T]) SetModel(m []T) {
+	nx, stride := s.domain.NX, int(s.solver.stride)
+	for i := 0; i < s.domain.NZ; i++ {
+		row := unsafe.Slice((*T)(unsafe.Add(s.solver.m, i*stride*int(unsafe.Sizeof(T(0))))), nx)
+		copy(row, m[i*nx:(i+1)*nx])
+		if i == 0 && s.domain.FreeSurface {
+			clear(row)
+		}
+	}
+}
+
+// Reset implements Solver.
+func (s *CPU[T]) Reset() {
+	// The model's plane is among the cleared ones: it is not a field, keep it.
+	for _, a := range s.cleared {
+		if uintptr(s.solver.m) >= uintptr(a.p) && uintptr(s.solver.m) < uintptr(a.p)+uintptr(a.bytes) {
+			continue
+		}
+		C.memset(a.p, 0, C.size_t(a.bytes))
+	}
+}
+
+// SnapshotSize implements Solver.
+func (s *CPU[T]) SnapshotSize() int { return s.domain.NZ * int(s.solver.width) }
+
+// Pack implements Solver.
+func (s *CPU[T]) Pack(dst, cells []T) {
+	nx, width := s.domain.NX, int(s.solver.width)
+	for i := 0; i < s.domain.NZ; i++ {
+		copy(dst[i*width:i*width+nx], cells[i*nx:(i+1)*nx])
+		clear(dst[i*width+nx : (i+1)*width])
+		if i == 0 && s.domain.FreeSurface {
+			clear(dst[:width])
+		}
+	}
+}
+
+// Unpack implements Solver.
+func (s *CPU[T]) Unpack(cells, src []T) {
+	nx, width := s.domain.NX, int(s.solver.width)
+	for i := 0; i < s.domain.NZ; i++ {
+		copy(cells[i*nx:(i+1)*nx], src[i*width:i*width+nx])
+	}
+}
+
+// Bytes implements Solver.
+func (s *CPU[T]) Bytes() int {
+	var sum int
+	for _, a := range s.blocks {
+		sum += a.bytes
+	}
+	return sum
+}
+
+// Close implements Solver. Closing twice is harmless.
+func (s *CPU[T]) Close() {
+	for _, a := range s.blocks {
+		C.free(a.p)
+	}
+	s.blocks, s.cleared, s.solver = nil, nil, nil
+	runtime.SetFinalizer(s, nil)
+}
+
+// Forward implements Solver.
+func (s *CPU[T]) Forward(shot *Shot[T], n0, n1 int, snap *Snapshots[T]) error {
+	return s.run(shot, n0, n1, snap, nil, nil, false)
+}
+
+// Scatter implements Solver.
+func (s *CPU[T]) Scatter(shot *Shot[T], n0, n1 int, snap *Snapshots[T], deltaM []T) error {
+	if snap == nil || snap.Every != 1 || len(deltaM) != s.SnapshotSize() {
+		return fmt.Errorf("the Born source needs snapshots of every step and a perturbation of %d cells", s.SnapshotSize())
+	}
+	return s.run(shot, n0, n1, snap, nil, deltaM, false)
+}
+
+// Adjoint implements Solver.
+func (s *CPU[T]) Adjoint(shot *Shot[T], n0, n1 int, snap *Snapshots[T], image *Imaging[T]) error {
+	return s.run(shot, n0, n1, snap, image, nil, true)
+}
+
+func (s *CPU[T]) run(shot *Shot[T], n0, n1 int, snap *Snapshots[T], image *Imaging[T], deltaM []T, adjoint bool) error {
+	if s.solver == nil {
+		return fmt.Errorf("the solver is closed")
+	}
+	if err := checkShot(&s.domain, shot, n0, n1); err != nil {
+		return err
+	}
+	size := s.SnapshotSize()
+	if err := checkSnapshots(snap, n0, n1, size); err != nil {
+		return err
+	}
+	if n0 == n1 {
+		return nil
+	}
+	var pin runtime.Pinner
+	defer pin.Unpin()
+	run := C.cpu_run{n0: C.int(n0), n1: C.int(n1), every: 1}
+	run.wavelet, run.record = pointer(&pin, shot.Wavelet), pointer(&pin, shot.Record)
+	if len(shot.Wavelet) > shot.NT {
+		run.wavelet_stride = C.int(shot.NT)
+	}
+	if snap != nil {
+		run.every, run.phase, run.slot0 = C.int(snap.Every), C.int(snap.Phase), C.int(snap.First)
+		run.snapshot = pointer(&pin, snap.Data)
+	}
+	if deltaM != nil {
+		run.scatterer = pointer(&pin, deltaM)
+	}
+	if image != nil {
+		if snap != nil && len(image.Gradient) != size || image.Illumination != nil && len(image.Illumination) != size {
+			return fmt.Errorf("gradient and illumination have %d and %d cells instead of %d", len(image.Gradient), len(image.Illumination), size)
+		}
+		if image.Wavelet != nil && len(image.Wavelet) != shot.NT*shot.Sources.Count() {
+			return fmt.Errorf("the wavelet gradient has %d samples for %d steps and %d sources", len(image.Wavelet), shot.NT, shot.Sources.Count())
+		}
+		run.gradient, run.illumination = pointer(&pin, image.Gradient), pointer(&pin, image.Illumination)
+		if image.Illumination != nil {
+			run.illuminate = 1
+		}
+		run.source_gradient = pointer(&pin, image.Wavelet)
+	}
+	sources, receivers := points(&pin, &shot.Sources), points(&pin, &shot.Receivers)
+	bytes := C.int(unsafe.Sizeof(T(0)))
+	if adjoint {
+		C.cpu_adjoint(s.kernels, bytes, s.solver, &run, &sources, &receivers)
+	} else {
+		C.cpu_forward(s.kernels, bytes, s.solver, &run, &sources, &receivers)
+	}
+	runtime.KeepAlive(s)
+	return nil
+}
+
+func pointer[E any](pin *runtime.Pinner, v []E) unsafe.Pointer {
+	if len(v) == 0 {
+		return nil
+	}
+	pin.Pin(&v[0])
+	return unsafe.Pointer(&v[0])
+}
+
+func points[T Real](pin *runtime.Pinner, p *Points[T]) C.cpu_points {
+	return C.cpu_points{
+		count:  C.int(p.Count()),
+		begin:  (*C.int)(pointer(pin, p.Begin)),
+		cell:   (*C.int)(pointer(pin, p.Cell)),
+		weight: pointer(pin, p.Weight),
+	}
+}
+
+// Finite reports whether the field is free of NaN and infinities, by looking at its sum.
+func (s *CPU[T]) Finite() bool {
+	stride := int(s.solver.stride)
+	var sum float64
+	for i := 0; i < s.domain.NZ; i++ {
+		row := unsafe.Slice((*T)(unsafe.Add(s.solver.now, i*stride*int(unsafe.Sizeof(T(0))))), s.domain.NX)
+		for _, v := range row {
+			sum += float64(v)
+		}
+	}
+	return !math.IsNaN(sum) && !math.IsInf(sum, 0)
+}

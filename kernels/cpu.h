@@ -1,0 +1,71 @@
+// Interface between Go and the CPU kernels: one structure per solver, one call per many time steps.
+#ifndef GOFWI_CPU_H
+#define GOFWI_CPU_H
+
+#include <stddef.h>
+
+enum { CPU_HALO = 4, CPU_LANES = 16 }; // rows above and below, columns left and right: room for order 8 and for aligned rows
+
+// A block of rows or columns in which CPML acts, R cells wider than the layer on its inner side, since D1 ψ reaches there.
+typedef struct {
+	int begin, end;  // rows, or columns (multiples of CPU_LANES)
+	void *memory[2]; // ψ and ζ, or p and s, at the block's first cell; zeros around
+} cpml_block;
+
+typedef struct {
+	int nz, nx;          // grid with absorbing layers
+	int width;           // nx rounded up to CPU_LANES
+	int stride;          // elements from row to row
+	int radius;          // half the order in space
+	int free_surface;    // fields are odd about row 0
+	const double *d1, *d2z, *d2x; // difference weights: d1[k] unscaled, d2 divided by spacing²; [radius+1]
+	double iz, ix;       // 1/dz, 1/dx
+	void *now, *before;  // fields at cell (0, 0)
+	void *m;             // v² dt², same layout
+	void *az, *bz;       // CPML coefficients per row [nz]
+	void *ax, *bx;       // per column [width]
+	cpml_block z[2], x[2];
+} cpu_solver;
+
+// Points off the grid: point p touches the cells cell[begin[p]] … cell[begin[p+1]-1] with their weights.
+typedef struct {
+	int count;
+	const int *begin, *cell; // cell = row * nx + column
+	const void *weight;
+} cpu_points;
+
+// What a run of steps reads and writes besides the fields; null where not wanted. Snapshot slots hold nz * width elements.
+typedef struct {
+	int n0, n1;            // forward: n = n0 … n1-1; adjoint: n = n1-1 … n0
+	int every, phase;      // snapshots at n with n % every == phase, in slot n / every - slot0
+	int slot0;
+	int illuminate;        // accumulate illumination at each such snapshot
+	int wavelet_stride;    // elements between the wavelets of two sources (0: all sources share one)
+	const void *wavelet;   // [source][n]
+	void *source_gradient; // [n][source]
+	void *record;          // forward: [n][receiver], written; adjoint: adjoint source, read
+	void *snapshot;        // w + f
+	void *gradient;        // Σ η (w + f), [nz][width]
+	void *illumination;    // Σ (w + f)², [nz][width]
+	const void *scatterer; // Born: δM [nz][width]; then the snapshots are the source
+} cpu_run;
+
+typedef void (*cpu_steps)(cpu_solver *, const cpu_run *, const cpu_points *sources, const cpu_points *receivers);
+
+// Kernels of one instruction set for float and double.
+typedef struct {
+	const char *name;
+	cpu_steps forward_f32, adjoint_f32, forward_f64, adjoint_f64;
+} cpu_kernels;
+
+extern const cpu_kernels cpu_baseline, cpu_avx2, cpu_avx512;
+
+// The widest of them that this processor runs, or the one named (null if it cannot).
+const cpu_kernels *cpu_select(const char *name);
+
+// Calls through the table, with subnormal numbers flushed to zero for the duration: the tails of a wave field would
+// otherwise slow a step a hundredfold.
+void cpu_forward(const cpu_kernels *, int bytes, cpu_solver *, const cpu_run *, const cpu_points *, const cpu_points *);
+void cpu_adjoint(const cpu_kernels *, int bytes, cpu_solver *, const cpu_run *, const cpu_points *, const cpu_points *);
+
+#endif

@@ -1,0 +1,25 @@
+// Instantiates the CPU kernels for one instruction set: the including file sets ISA and BYTES and selects the target.
+#include "acoustic.h"
+#include "cpu.h"
+
+#define PASTE2(a, b, c) a##_##b##_##c
+#define PASTE(a, b, c) PASTE2(a, b, c)
+
+#define REAL float
+#define NAME(x) PASTE(x, f32, ISA)
+#include "cpu_acoustic2d.h"
+#undef REAL
+#undef NAME
+
+#define REAL double
+#define NAME(x) PASTE(x, f64, ISA)
+#include "cpu_acoustic2d.h"
+#undef REAL
+#undef NAME
+
+#define TABLE2(isa) cpu_##isa
+#define TABLE(isa) TABLE2(isa)
+#define TEXT2(x) #x
+#define TEXT(x) TEXT2(x)
+const cpu_kernels TABLE(ISA) = {TEXT(ISA), PASTE(forward, f32, ISA), PASTE(adjoint, f32, ISA),
+                                PASTE(forward, f64, ISA), PASTE(adjoint, f64, ISA)};

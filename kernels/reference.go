@@ -1,0 +1,270 @@
+package kernels
+
+import "fmt"
+
+// Reference is the oracle: the scheme of acoustic.h and its adjoint in plain Go and float64, written for the eye. It keeps
+// CPML's memory variables on the whole grid and evaluates every difference anew.
+type Reference struct {
+	domain             Acoustic2D
+	d1, d2             []float64
+	m                  []float64
+	now, before        []float64
+	memoryZ, memoryX   [2][]float64 // ψ and ζ, or p and s
+	scratchA, scratchB []float64
+}
+
+var (
+	_ Solver[float64] = (*Reference)(nil)
+	_ Solver[float64] = (*CPU[float64])(nil)
+	_ Solver[float32] = (*CPU[float32])(nil)
+)
+
+// NewReference returns a reference solver with cleared fields and M = 0.
+func NewReference(d Acoustic2D) (*Reference, error) {
+	if err := d.validate(); err != nil {
+		return nil, err
+	}
+	s := &Reference{domain: d, d1: d1Weights[d.Order/2], d2: d2Weights[d.Order/2], m: make([]float64, d.NZ*d.NX)}
+	s.Reset()
+	return s, nil
+}
+
+// Reset implements Solver.
+func (s *Reference) Reset() {
+	for _, f := range []*[]float64{&s.now, &s.before, &s.memoryZ[0], &s.memoryZ[1], &s.memoryX[0], &s.memoryX[1], &s.scratchA, &s.scratchB} {
+		*f = make([]float64, s.domain.NZ*s.domain.NX)
+	}
+}
+
+// at returns u at row i and column j: zero outside the grid, odd about a free surface.
+func (s *Reference) at(u []float64, i, j int) float64 {
+	sign := 1.0
+	if i < 0 && s.domain.FreeSurface {
+		i, sign = -i, -1
+	}
+	if i < 0 || i >= s.domain.NZ || j < 0 || j >= s.domain.NX {
+		return 0
+	}
+	return sign * u[i*s.domain.NX+j]
+}
+
+// first returns D1 u along z (axis 0) or x (axis 1), second D2 u.
+func (s *Reference) first(u []float64, axis, i, j int) float64 {
+	var sum float64
+	for k := 1; k < len(s.d1); k++ {
+		if axis == 0 {
+			sum += s.d1[k] * (s.at(u, i+k, j) - s.at(u, i-k, j)) / s.domain.DZ
+		} else {
+			sum += s.d1[k] * (s.at(u, i, j+k) - s.at(u, i, j-k)) / s.domain.DX
+		}
+	}
+	return sum
+}
+
+func (s *Reference) second(u []float64, axis, i, j int) float64 {
+	sum := s.d2[0] * s.at(u, i, j)
+	for k := 1; k < len(s.d2); k++ {
+		if axis == 0 {
+			sum += s.d2[k] * (s.at(u, i+k, j) + s.at(u, i-k, j))
+		} else {
+			sum += s.d2[k] * (s.at(u, i, j+k) + s.at(u, i, j-k))
+		}
+	}
+	h := s.domain.DZ
+	if axis == 1 {
+		h = s.domain.DX
+	}
+	return sum / (h * h)
+}
+
+// each calls f for every cell.
+func (s *Reference) each(f func(i, j, c int)) {
+	for i := 0; i < s.domain.NZ; i++ {
+		for j := 0; j < s.domain.NX; j++ {
+			f(i, j, i*s.domain.NX+j)
+		}
+	}
+}
+
+func (s *Reference) coefficients(axis, i, j int) (a, b float64) {
+	if axis == 0 {
+		return s.domain.AZ[i], s.domain.BZ[i]
+	}
+	return s.domain.AX[j], s.domain.BX[j]
+}
+
+// spatialForward returns w[n] of acoustic.h and advances ψ and ζ.
+func (s *Reference) spatialForward() []float64 {
+	w := make([]float64, len(s.now))
+	for axis, memory := range [][2][]float64{s.memoryZ, s.memoryX} {
+		psi, zeta := memory[0], memory[1]
+		s.each(func(i, j, c int) {
+			a, b := s.coefficients(axis, i, j)
+			psi[c] = b*psi[c] + a*s.first(s.now, axis, i, j)
+		})
+		s.each(func(i, j, c int) {
+			a, b := s.coefficients(axis, i, j)
+			d2u, d1psi := s.second(s.now, axis, i, j), s.first(psi, axis, i, j)
+			zeta[c] = b*zeta[c] + a*(d2u+d1psi)
+			w[c] += d2u + d1psi + zeta[c]
+		})
+	}
+	return w
+}
+
+// spatialAdjoint returns the adjoint of spatialForward at η = now and advances p and s.
+func (s *Reference) spatialAdjoint() []float64 {
+	w := make([]float64, len(s.now))
+	for axis, memory := range [][2][]float64{s.memoryZ, s.memoryX} {
+		p, sv := memory[0], memory[1]
+		s.each(func(i, j, c int) {
+			a, b := s.coefficients(axis, i, j)
+			sv[c] = b*sv[c] + a*s.now[c]
+			s.scratchA[c] = s.now[c] + sv[c]
+		})
+		s.each(func(i, j, c int) {
+			a, b := s.coefficients(axis, i, j)
+			p[c] = b*p[c] - a*s.first(s.scratchA, axis, i, j)
+		})
+		s.each(func(i, j, c int) { w[c] += s.second(s.scratchA, axis, i, j) - s.first(p, axis, i, j) })
+	}
+	return w
+}
+
+func (s *Reference) step(w []float64) {
+	for c, m := range s.m {
+		s.before[c] = 2*s.now[c] - s.before[c] + m*w[c]
+	}
+	s.now, s.before = s.before, s.now
+}
+
+func sampleAt(u []float64, p *Points[float64], i int) float64 {
+	var sum float64
+	for k := p.Begin[i]; k < p.Begin[i+1]; k++ {
+		sum += p.Weight[k] * u[p.Cell[k]]
+	}
+	return sum
+}
+
+func addAt(u []float64, p *Points[float64], i int, value float64) {
+	for k := p.Begin[i]; k < p.Begin[i+1]; k++ {
+		u[p.Cell[k]] += p.Weight[k] * value
+	}
+}
+
+func (snap *Snapshots[T]) slot(n, size int) []T {
+	if snap == nil || n%snap.Every != snap.Phase {
+		return nil
+	}
+	k := n/snap.Every - snap.First
+	return snap.Data[k*size : (k+1)*size]
+}
+
+func (s *Reference) check(shot *Shot[float64], n0, n1 int, snap *Snapshots[float64]) error {
+	if err := checkShot(&s.domain, shot, n0, n1); err != nil {
+		return err
+	}
+	return checkSnapshots(snap, n0, n1, s.SnapshotSize())
+}
+
+// Forward implements Solver.
+func (s *Reference) Forward(shot *Shot[float64], n0, n1 int, snap *Snapshots[float64]) error {
+	if err := s.check(shot, n0, n1, snap); err != nil {
+		return err
+	}
+	for n := n0; n < n1; n++ {
+		s.record(shot, n)
+		w := s.spatialForward()
+		for i := 0; i < shot.Sources.Count(); i++ {
+			at := n
+			if len(shot.Wavelet) > shot.NT {
+				at += i * shot.NT
+			}
+			addAt(w, &shot.Sources, i, shot.Wavelet[at])
+		}
+		copy(snap.slot(n, len(w)), w)
+		s.step(w)
+	}
+	return nil
+}
+
+func (s *Reference) record(shot *Shot[float64], n int) {
+	count := shot.Receivers.Count()
+	for i := 0; i < count; i++ {
+		shot.Record[n*count+i] = sampleAt(s.now, &shot.Receivers, i)
+	}
+}
+
+// Scatter implements Solver.
+func (s *Reference) Scatter(shot *Shot[float64], n0, n1 int, snap *Snapshots[float64], deltaM []float64) error {
+	if snap == nil || snap.Every != 1 || len(deltaM) != len(s.m) {
+		return fmt.Errorf("the Born source needs snapshots of every step and a perturbation of %d cells", len(s.m))
+	}
+	if err := s.check(shot, n0, n1, snap); err != nil {
+		return err
+	}
+	for n := n0; n < n1; n++ {
+		s.record(shot, n)
+		s.step(s.spatialForward())
+		for c, w := range snap.slot(n, len(s.m)) {
+			s.now[c] += deltaM[c] * w
+		}
+	}
+	return nil
+}
+
+// Adjoint implements Solver.
+func (s *Reference) Adjoint(shot *Shot[float64], n0, n1 int, snap *Snapshots[float64], image *Imaging[float64]) error {
+	if err := s.check(shot, n0, n1, snap); err != nil {
+		return err
+	}
+	for n := n1 - 1; n >= n0; n-- {
+		for c, w := range snap.slot(n, len(s.m)) {
+			image.Gradient[c] += s.now[c] * w
+			if image.Illumination != nil {
+				image.Illumination[c] += w * w
+			}
+		}
+		if image != nil && image.Wavelet != nil {
+			count := shot.Sources.Count()
+			for i := 0; i < count; i++ {
+				image.Wavelet[n*count+i] = sampleAt(s.now, &shot.Sources, i)
+			}
+		}
+		w := s.spatialAdjoint()
+		count := shot.Receivers.Count()
+		for i := 0; i < count; i++ {
+			addAt(w, &shot.Receivers, i, shot.Record[n*count+i])
+		}
+		s.step(w)
+	}
+	return nil
+}
+
+// SetModel implements Solver.
+func (s *Reference) SetModel(m []float64) {
+	copy(s.m, m)
+	if s.domain.FreeSurface {
+		clear(s.m[:s.domain.NX])
+	}
+}
+
+// SnapshotSize implements Solver.
+func (s *Reference) SnapshotSize() int { return s.domain.NZ * s.domain.NX }
+
+// Pack implements Solver.
+func (s *Reference) Pack(dst, cells []float64) {
+	copy(dst, cells)
+	if s.domain.FreeSurface {
+		clear(dst[:s.domain.NX])
+	}
+}
+
+// Unpack implements Solver.
+func (s *Reference) Unpack(cells, src []float64) { copy(cells, src) }
+
+// Bytes implements Solver.
+func (s *Reference) Bytes() int { return 8 * 9 * len(s.m) }
+
+// Close implements Solver.
+func (s *Reference) Close() {}

@@ -1,0 +1,154 @@
+package kernels
+
+import "fmt"
+
+// Real is the type of the fields.
+type Real interface{ float32 | float64 }
+
+// Acoustic2D describes the grid of a 2D constant-density acoustic solver, absorbing layers included.
+type Acoustic2D struct {
+	NZ, NX      int
+	DZ, DX      float64 // m
+	Order       int     // in space: 2, 4, 6 or 8
+	FreeSurface bool    // row 0 is a free surface: u = 0 there and odd above
+	// CPML coefficients per row and per column: zero away from the layers. Memory variables advance as
+	// memory = b·memory + a·drive (acoustic.h).
+	AZ, BZ, AX, BX []float64
+}
+
+func (d *Acoustic2D) validate() error {
+	if err := CheckOrder(d.Order); err != nil {
+		return err
+	}
+	if d.NZ < 1 || d.NX < 1 || !(d.DZ > 0) || !(d.DX > 0) {
+		return fmt.Errorf("a solver cannot have %d × %d cells of %g × %g m", d.NZ, d.NX, d.DZ, d.DX)
+	}
+	if d.FreeSurface && d.NZ <= d.Order/2 {
+		return fmt.Errorf("%d rows are too few for a free surface at order %d", d.NZ, d.Order)
+	}
+	if len(d.AZ) != d.NZ || len(d.BZ) != d.NZ || len(d.AX) != d.NX || len(d.BX) != d.NX {
+		return fmt.Errorf("CPML coefficients have %d, %d, %d, %d values for %d rows and %d columns",
+			len(d.AZ), len(d.BZ), len(d.AX), len(d.BX), d.NZ, d.NX)
+	}
+	return nil
+}
+
+// Points are sources or receivers: point p acts on the cells Cell[Begin[p]:Begin[p+1]] (row·NX + column) with Weight.
+type Points[T Real] struct {
+	Begin  []int32 // one more than there are points
+	Cell   []int32
+	Weight []T
+}
+
+// Count returns the number of points.
+func (p *Points[T]) Count() int {
+	if len(p.Begin) == 0 {
+		return 0
+	}
+	return len(p.Begin) - 1
+}
+
+func (p *Points[T]) validate(what string, cells int) error {
+	if len(p.Cell) != len(p.Weight) {
+		return fmt.Errorf("%s: %d cells and %d weights", what, len(p.Cell), len(p.Weight))
+	}
+	for i := 0; i < p.Count(); i++ {
+		if p.Begin[i] < 0 || p.Begin[i] > p.Begin[i+1] || int(p.Begin[i+1]) > len(p.Cell) {
+			return fmt.Errorf("%s %d: its cells %d to %d are not among the %d", what, i, p.Begin[i], p.Begin[i+1], len(p.Cell))
+		}
+	}
+	for _, c := range p.Cell {
+		if c < 0 || int(c) >= cells {
+			return fmt.Errorf("%s touches cell %d of %d", what, c, cells)
+		}
+	}
+	return nil
+}
+
+// Shot is what one shot injects and records.
+type Shot[T Real] struct {
+	NT                 int
+	Sources, Receivers Points[T]
+	// Wavelet is [source, NT], or [NT] if all sources share it: f of acoustic.h, already divided by the cell's area.
+	Wavelet []T
+	// Record is [NT, receiver]: written by Forward (u[n] at step n), read by Adjoint as the adjoint source.
+	Record []T
+}
+
+// Snapshots hold w + f of acoustic.h at the steps n with n % Every == Phase, First ≤ n. A slot is Slot elements long, as
+// the solver's SnapshotSize says, rows padded as the solver likes.
+type Snapshots[T Real] struct {
+	Every, Phase int
+	First        int // step of the first slot, divided by Every
+	Data         []T
+}
+
+// Imaging accumulates the result of an adjoint run, in a snapshot's layout.
+type Imaging[T Real] struct {
+	Gradient     []T // Σ η (w + f) over the snapshots
+	Illumination []T // Σ (w + f)² over the snapshots, nil: not wanted
+	Wavelet      []T // [NT, source]: η at the sources, nil: not wanted
+}
+
+// Solver steps one shot's fields. It is not safe for concurrent use; different solvers are independent.
+type Solver[T Real] interface {
+	// SetModel sets M = v² dt², [NZ, NX].
+	SetModel(m []T)
+	// Reset clears all fields, for the first forward step or the last adjoint step.
+	Reset()
+	// Forward advances from step n0 to step n1, saving snapshots unless snap is nil.
+	Forward(shot *Shot[T], n0, n1 int, snap *Snapshots[T]) error
+	// Adjoint goes back through the steps n1-1 … n0 and images with the snapshots.
+	Adjoint(shot *Shot[T], n0, n1 int, snap *Snapshots[T], image *Imaging[T]) error
+	// Scatter advances the scattered field of the Born approximation, driven by δM (w + f), δM in a snapshot's layout and
+	// snapshots of every step.
+	Scatter(shot *Shot[T], n0, n1 int, snap *Snapshots[T], deltaM []T) error
+	// SnapshotSize is the number of elements of a snapshot, Pack and Unpack convert [NZ, NX] from and to its layout.
+	SnapshotSize() int
+	Pack(dst, cells []T)
+	Unpack(cells, src []T)
+	// Bytes is the memory that the solver holds.
+	Bytes() int
+	Close()
+}
+
+func (d *Acoustic2D) check(nt, n0, n1, sources, receivers, wavelet, record int) error {
+	if n0 < 0 || n1 < n0 || n1 > nt {
+		return fmt.Errorf("steps %d to %d are not within 0 to %d", n0, n1, nt)
+	}
+	if wavelet != nt && wavelet != nt*sources {
+		return fmt.Errorf("the wavelet has %d samples for %d steps and %d sources", wavelet, nt, sources)
+	}
+	if record != nt*receivers {
+		return fmt.Errorf("the record has %d samples for %d steps and %d receivers", record, nt, receivers)
+	}
+	return nil
+}
+
+func checkShot[T Real](d *Acoustic2D, shot *Shot[T], n0, n1 int) error {
+	if err := shot.Sources.validate("source", d.NZ*d.NX); err != nil {
+		return err
+	}
+	if err := shot.Receivers.validate("receiver", d.NZ*d.NX); err != nil {
+		return err
+	}
+	return d.check(shot.NT, n0, n1, shot.Sources.Count(), shot.Receivers.Count(), len(shot.Wavelet), len(shot.Record))
+}
+
+func checkSnapshots[T Real](snap *Snapshots[T], n0, n1, size int) error {
+	if snap == nil {
+		return nil
+	}
+	if snap.Every < 1 || snap.Phase < 0 || snap.Phase >= snap.Every {
+		return fmt.Errorf("snapshots every %d steps with phase %d make no sense", snap.Every, snap.Phase)
+	}
+	first := (n0+snap.Every-1-snap.Phase)/snap.Every*snap.Every + snap.Phase
+	last := (n1-1-snap.Phase)/snap.Every*snap.Every + snap.Phase
+	if n1-1 < snap.Phase || first > last {
+		return nil
+	}
+	if first/snap.Every < snap.First || (last/snap.Every-snap.First+1)*size > len(snap.Data) {
+		return fmt.Errorf("snapshots of steps %d to %d do not fit into %d slots from slot %d", first, last, len(snap.Data)/size, snap.First)
+	}
+	return nil
+}
