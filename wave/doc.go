@@ -1,0 +1,17 @@
+// Package wave models seismic waves: a grid, a velocity model, a survey, and a propagator that turns them into gathers and
+// gradients.
+//
+// With F the modelling operator and J its Jacobian, an inversion code needs four calls:
+//
+//	d  = F(v)      p.Forward(ctx, v, shots)
+//	g  = Jᵀ r      p.Gradient(ctx, v, shots, misfit), r = ∂misfit/∂d
+//	δd = J δv      p.Born(ctx, v, dv, shots)
+//	g  = Jᵀ δd     p.BornAdjoint(ctx, v, gathers, shots)
+//
+// Units are metres, seconds, m/s and Hz. Arrays are [nz, nx], x fastest, z down; positions are metres in the order (z, x);
+// a gather is [receiver, time]. The gradient is that of the discrete scheme, absorbing layers, interpolation of positions
+// and resampling of traces included, so dot-product and Taylor tests hold to round-off.
+//
+// The equation is (1/v²) ∂²u/∂t² - ∇²u = s(t) δ(x - x_s): pressure u of a line source s of constant density. Amplitudes do not
+// depend on the grid or the time step.
+package wave

@@ -1,0 +1,100 @@
+package wave
+
+import (
+	"fmt"
+	"math"
+
+	"gofwi/kernels"
+)
+
+// Side names a side of the grid.
+type Side int
+
+// The sides of a 2D grid.
+const (
+	Top Side = iota
+	Bottom
+	Left
+	Right
+)
+
+// Storage says how the forward field is kept for the gradient.
+type Storage string
+
+// Storage strategies. EveryKth keeps the steps that the Nyquist rate of the band requires: with snapshots every k steps,
+// k·dt ≤ 1/(2·MaxFrequency·1.5), the time sum of the imaging condition is as good as exact, since its integrand holds no frequency
+// above twice the band's.
+const (
+	AutoStorage Storage = ""
+	EveryStep   Storage = "every-step"
+	EveryKth    Storage = "every-kth"
+)
+
+// Options of a propagator. The zero value of each field is its default, MaxVelocity apart.
+type Options struct {
+	// MaxVelocity is the fastest velocity in m/s that any model will have: the solver's time step follows from it. Faster models are
+	// refused. Required.
+	MaxVelocity float64
+	// Order in space: 2, 4, 6 or 8. 0 is 8.
+	Order int
+	// Courant is the solver's time step as a fraction of the stability limit at MaxVelocity. 0 is 0.8.
+	Courant float64
+	// DT fixes the solver's time step in seconds. 0 chooses it: from Courant, equal to the survey's where that is little smaller.
+	DT float64
+	// FreeSurface makes the first row of cells a free surface (u = 0); otherwise the top absorbs.
+	FreeSurface bool
+	// Layer is the width in cells of the absorbing layers outside the grid. 0 is 20.
+	Layer int
+	// Reflecting switches the absorbing layer of a side off: the field is held at zero beyond its last cell.
+	Reflecting map[Side]bool
+	// MaxFrequency in Hz is the highest that the wavelets hold. 0 is measured: where their spectra fall 40 dB below the peak.
+	MaxFrequency float64
+	// Storage of the forward field. AutoStorage is EveryKth.
+	Storage Storage
+	// SnapshotInterval is the k of EveryKth in solver steps. 0 derives it from MaxFrequency.
+	SnapshotInterval int
+	// MemoryLimit in bytes for all workers together. 0 is three quarters of the memory that the system has available.
+	MemoryLimit int
+	// Threads is the number of shots worked on at a time. 0 is one per CPU.
+	Threads int
+	// InstructionSet of the CPU kernels: avx512, avx2, baseline. "" is the widest the machine has.
+	InstructionSet string
+	// Reference steps with the plain float64 implementation of the kernels, a hundred times slower. Only for PropagatorOf[float64].
+	Reference bool
+}
+
+func (o Options) withDefaults() (Options, error) {
+	if !(o.MaxVelocity > 0) || math.IsInf(o.MaxVelocity, 0) {
+		return o, fmt.Errorf("Options.MaxVelocity is %g m/s: set the fastest velocity that models may have", o.MaxVelocity)
+	}
+	if o.Order == 0 {
+		o.Order = 8
+	}
+	if err := kernels.CheckOrder(o.Order); err != nil {
+		return o, err
+	}
+	if o.Courant == 0 {
+		o.Courant = 0.8
+	}
+	if !(o.Courant > 0 && o.Courant < 1) {
+		return o, fmt.Errorf("Options.Courant is %g: it is a fraction of the stability limit, between 0 and 1", o.Courant)
+	}
+	if o.Layer == 0 {
+		o.Layer = 20
+	}
+	switch {
+	case o.Layer < 0:
+		return o, fmt.Errorf("an absorbing layer of %d cells is impossible", o.Layer)
+	case o.SnapshotInterval < 0 || o.Threads < 0 || o.MemoryLimit < 0 || o.DT < 0 || o.MaxFrequency < 0:
+		return o, fmt.Errorf("negative options: snapshot interval %d, threads %d, memory %d bytes, dt %g s, frequency %g Hz",
+			o.SnapshotInterval, o.Threads, o.MemoryLimit, o.DT, o.MaxFrequency)
+	}
+	switch o.Storage {
+	case AutoStorage:
+		o.Storage = EveryKth
+	case EveryStep, EveryKth:
+	default:
+		return o, fmt.Errorf("storage %q is not available: choose %q or %q", o.Storage, EveryStep, EveryKth)
+	}
+	return o, nil
+}

@@ -1,0 +1,79 @@
+package wave
+
+import (
+	"fmt"
+	"math"
+	"os"
+	"strconv"
+	"strings"
+
+	"gofwi/kernels"
+)
+
+// Plan is what a propagator will do, known before it does it.
+type Plan struct {
+	SolverShape      []int   // grid with absorbing layers
+	DT               float64 // solver time step, s
+	Steps            int     // solver steps of a shot
+	StabilityLimit   float64 // largest stable time step at MaxVelocity, s
+	MaxVelocity      float64 // m/s
+	MaxFrequency     float64 // of the wavelets, Hz
+	Order            int
+	Storage          Storage
+	SnapshotInterval int // steps between snapshots
+	Snapshots        int // of a shot
+	Workers          int // shots at a time
+	BytesPerWorker   int // of a gradient
+	Bytes            int // of a gradient, all workers
+	InstructionSet   string
+}
+
+// PointsPerWavelength of the shortest wave in a model whose slowest velocity is vmin (m/s).
+func (p *Plan) PointsPerWavelength(g Grid, vmin float64) float64 {
+	return vmin / (p.MaxFrequency * max(g.DZ(), g.DX()))
+}
+
+// String describes the plan in a few lines.
+func (p *Plan) String() string {
+	return fmt.Sprintf(`solver grid %d × %d cells with absorbing layers, order %d in space, %s kernels
+time step %.3f ms (%.0f %% of the limit %.3f ms at %.0f m/s), %d steps a shot
+storage %s: %d snapshots a shot, every %d steps; %s for gradients, %d shots at a time`,
+		p.SolverShape[0], p.SolverShape[1], p.Order, p.InstructionSet,
+		1e3*p.DT, 100*p.DT/p.StabilityLimit, 1e3*p.StabilityLimit, p.MaxVelocity, p.Steps,
+		p.Storage, p.Snapshots, p.SnapshotInterval, formatBytes(p.Bytes), p.Workers)
+}
+
+func formatBytes(n int) string {
+	switch {
+	case n >= 1<<30:
+		return fmt.Sprintf("%.1f GiB", float64(n)/(1<<30))
+	case n >= 1<<20:
+		return fmt.Sprintf("%.0f MiB", float64(n)/(1<<20))
+	}
+	return fmt.Sprintf("%.0f KiB", math.Ceil(float64(n)/(1<<10)))
+}
+
+// AvailableMemory returns the bytes that the system can still give, or 0 where it does not say.
+func AvailableMemory() int {
+	text, err := os.ReadFile("/proc/meminfo")
+	if err != nil {
+		return 0
+	}
+	for line := range strings.Lines(string(text)) {
+		fields := strings.Fields(line)
+		if len(fields) >= 2 && fields[0] == "MemAvailable:" {
+			kib, err := strconv.Atoi(fields[1])
+			if err != nil {
+				return 0
+			}
+			return kib << 10
+		}
+	}
+	return 0
+}
+
+// PhaseError returns the relative error of the numerical phase velocity along a grid axis for waves of the given frequency (Hz)
+// and velocity (m/s): positive is too fast.
+func PhaseError(order int, h, dt, frequency, velocity float64) float64 {
+	return kernels.PhaseVelocityError(order, velocity/(frequency*h), velocity*dt/h)
+}

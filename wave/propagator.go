@@ -1,0 +1,620 @@
+package wave
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"runtime"
+	"sync"
+	"unsafe"
+
+	"gofwi/kernels"
+)
+
+// ErrNotFinite is wrapped by the error of a shot whose field became infinite or NaN.
+var ErrNotFinite = errors.New("the wave field is not finite")
+
+// Propagator models a survey in float32, the precision of production. It is safe for concurrent use.
+type Propagator = PropagatorOf[float32]
+
+// PropagatorOf is a propagator in the given precision. Only tests need float64.
+type PropagatorOf[T float32 | float64] struct {
+	grid    Grid
+	survey  *Survey
+	options Options
+	layout  layout
+	domain  kernels.Acoustic2D
+	plan    Plan
+	wavelet *Resampler[T] // survey to solver samples
+	record  *Resampler[T] // solver to survey samples
+	mu      sync.Mutex
+	workers []*worker[T] // idle ones
+	closed  bool
+}
+
+// worker holds what one shot needs.
+type worker[T float32 | float64] struct {
+	solver, scattered kernels.Solver[T]
+	snapshots         []T
+	gradient          []T
+	illumination      []T
+}
+
+// Misfit compares one shot's synthetic gather [receiver, NT] with whatever the caller has observed, writes ∂misfit/∂synthetic to
+// adjoint and returns the misfit. It is called from several goroutines at a time, for different shots.
+type Misfit[T float32 | float64] func(shot int, synthetic, adjoint []T) (float64, error)
+
+// Gradient is the outcome of PropagatorOf.Gradient.
+type Gradient[T float32 | float64] struct {
+	Misfit       float64   // sum over the shots
+	Misfits      []float64 // of each shot
+	VP           []T       // ∂misfit/∂velocity, [nz, nx]
+	Illumination []T       // Σ over shots and time of (2/v · ∂(1/v² ∂²u/∂t²))², the diagonal of the pseudo-Hessian but for a constant; [nz, nx]
+	Wavelets     [][][]T   // ∂misfit/∂wavelet, as Shot.Wavelets for each shot
+}
+
+// NewPropagator returns a propagator for a survey over models on a grid.
+func NewPropagator(g Grid, s *Survey, o Options) (*Propagator, error) {
+	return NewPropagatorOf[float32](g, s, o)
+}
+
+// NewPropagatorOf returns a propagator in the given precision.
+func NewPropagatorOf[T float32 | float64](g Grid, s *Survey, o Options) (*PropagatorOf[T], error) {
+	o, err := o.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	if err := g.Validate(); err != nil {
+		return nil, err
+	}
+	if err := s.Validate(g); err != nil {
+		return nil, err
+	}
+	if o.MaxFrequency == 0 {
+		if o.MaxFrequency, err = surveyBand(s); err != nil {
+			return nil, err
+		}
+	}
+	if o.Threads == 0 {
+		o.Threads = runtime.GOMAXPROCS(0)
+	}
+	p := &PropagatorOf[T]{grid: g, survey: s, options: o}
+
+	width := func(side Side) int {
+		if o.Reflecting[side] {
+			return 0
+		}
+		return o.Layer
+	}
+	top := width(Top)
+	if o.FreeSurface {
+		top = 0
+	}
+	p.layout = newLayout(g, top, width(Bottom), width(Left), width(Right), o.FreeSurface)
+	limit := kernels.MaxTimeStep(o.Order, o.MaxVelocity, g.Spacing...)
+	dt, err := timeStep(o, s.DT, limit)
+	if err != nil {
+		return nil, err
+	}
+	l := &p.layout
+	p.domain = kernels.Acoustic2D{NZ: l.nz, NX: l.nx, DZ: g.DZ(), DX: g.DX(), Order: o.Order, FreeSurface: o.FreeSurface}
+	p.domain.AZ, p.domain.BZ = cpmlCoefficients(l.nz, l.top, l.bottom, g.DZ(), dt, o.MaxVelocity, o.MaxFrequency/3)
+	p.domain.AX, p.domain.BX = cpmlCoefficients(l.nx, l.left, l.right, g.DX(), dt, o.MaxVelocity, o.MaxFrequency/3)
+
+	steps := s.NT
+	if !sameInterval(dt, s.DT) {
+		// the last samples of a trace draw on the field a little beyond them
+		steps = int(math.Ceil((s.Duration()+resampleHalfWidth*max(dt, s.DT))/dt)) + 1
+	}
+	p.wavelet = NewResampler[T](s.NT, s.DT, steps, dt)
+	p.record = NewResampler[T](steps, dt, s.NT, s.DT)
+	if err := p.makePlan(dt, limit, steps); err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+// timeStep chooses the solver's time step.
+func timeStep(o Options, surveyDT, limit float64) (float64, error) {
+	if o.DT > 0 {
+		if o.DT > limit {
+			return 0, fmt.Errorf("dt %.4g ms breaks the CFL limit %.4g ms at v = %.0f m/s, order %d", 1e3*o.DT, 1e3*limit, o.MaxVelocity, o.Order)
+		}
+		return o.DT, nil
+	}
+	dt := o.Courant * limit
+	if surveyDT <= dt*1.02 && surveyDT >= 0.8*dt && surveyDT <= 0.98*limit {
+		return surveyDT, nil // resampling would gain nothing
+	}
+	return dt, nil
+}
+
+func surveyBand(s *Survey) (float64, error) {
+	var high float64
+	seen := map[*float32]bool{} // shots usually share their wavelet
+	for i := range s.Shots {
+		for _, w := range s.Shots[i].Wavelets {
+			if seen[&w[0]] {
+				continue
+			}
+			seen[&w[0]] = true
+			_, f := Band(w, s.DT, -40)
+			high = max(high, f)
+		}
+	}
+	if high == 0 {
+		return 0, fmt.Errorf("all wavelets are zero: the survey emits nothing")
+	}
+	return high, nil
+}
+
+func (p *PropagatorOf[T]) makePlan(dt, limit float64, steps int) error {
+	o := p.options
+	k := 1
+	if o.Storage == EveryKth {
+		if k = o.SnapshotInterval; k == 0 {
+			k = nyquistInterval(o.MaxFrequency, dt)
+		}
+		k = min(k, steps)
+	}
+	isa := "reference"
+	if !o.Reference {
+		var err error
+		if isa, err = kernels.InstructionSet(o.InstructionSet); err != nil {
+			return err
+		}
+	}
+	slots := (steps + k - 1) / k
+	perWorker := p.gradientBytes(steps, slots)
+	workers := min(o.Threads, len(p.survey.Shots))
+	limitBytes := o.MemoryLimit
+	if limitBytes == 0 {
+		limitBytes = AvailableMemory() / 4 * 3
+	}
+	if limitBytes > 0 && workers*perWorker > limitBytes {
+		workers = limitBytes / perWorker
+	}
+	p.plan = Plan{SolverShape: []int{p.layout.nz, p.layout.nx}, DT: dt, Steps: steps, StabilityLimit: limit, MaxVelocity: o.MaxVelocity,
+		MaxFrequency: o.MaxFrequency, Order: o.Order, Storage: o.Storage, SnapshotInterval: k, Snapshots: slots, Workers: workers,
+		BytesPerWorker: perWorker, Bytes: workers * perWorker, InstructionSet: isa}
+	if workers < 1 {
+		advice := "coarsen the grid or shorten the record"
+		if n := nyquistInterval(o.MaxFrequency, dt); n > k {
+			advice = fmt.Sprintf("storage %q every %d steps needs %s", EveryKth, n, formatBytes(p.gradientBytes(steps, steps/n+1)))
+		}
+		return fmt.Errorf("the gradient of one shot needs %s with %d snapshots of %d × %d cells, but the limit is %s: %s",
+			formatBytes(perWorker), slots, p.layout.nz, p.layout.nx, formatBytes(limitBytes), advice)
+	}
+	return nil
+}
+
+// nyquistInterval returns the steps between snapshots that sample products of two signals below the given frequency one and
+// a half times as often as they need.
+func nyquistInterval(frequency, dt float64) int {
+	return max(1, int(1/(2*frequency*1.5*dt)))
+}
+
+// gradientBytes estimates the memory of one worker: fields, model and CPML memory of the solver, snapshots, gradient and
+// illumination, record and adjoint source.
+func (p *PropagatorOf[T]) gradientBytes(steps, snapshots int) int {
+	rows, cols := p.layout.nz, (p.layout.nx+15)/16*16
+	snapshot := rows * cols
+	solver := 3 * (rows + 8) * (cols + 16)
+	for _, w := range []int{p.layout.top, p.layout.bottom} {
+		solver += 2 * (w + p.options.Order/2 + 8) * (cols + 16)
+	}
+	for _, w := range []int{p.layout.left, p.layout.right} {
+		solver += 2 * rows * (w + p.options.Order/2 + 16 + 32)
+	}
+	receivers := 0
+	for i := range p.survey.Shots {
+		receivers = max(receivers, len(p.survey.Shots[i].Receivers))
+	}
+	return int(unsafe.Sizeof(T(0))) * (solver + (snapshots+2)*snapshot + receivers*(steps+2*p.survey.NT))
+}
+
+// Grid returns the grid of the models, Survey the survey, Plan what will be done.
+func (p *PropagatorOf[T]) Grid() Grid      { return p.grid }
+func (p *PropagatorOf[T]) Survey() *Survey { return p.survey }
+func (p *PropagatorOf[T]) Plan() Plan      { return p.plan }
+
+// Close frees the memory of the solvers. The propagator cannot be used afterwards.
+func (p *PropagatorOf[T]) Close() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.closed = true
+	for _, w := range p.workers {
+		w.close()
+	}
+	p.workers = nil
+}
+
+func (w *worker[T]) close() {
+	for _, s := range []kernels.Solver[T]{w.solver, w.scattered} {
+		if s != nil {
+			s.Close()
+		}
+	}
+}
+
+func (p *PropagatorOf[T]) newSolver() (kernels.Solver[T], error) {
+	if p.options.Reference {
+		s, err := kernels.NewReference(p.domain)
+		if err != nil {
+			return nil, err
+		}
+		t, ok := any(s).(kernels.Solver[T])
+		if !ok {
+			return nil, fmt.Errorf("the reference kernels work in float64 only")
+		}
+		return t, nil
+	}
+	return kernels.NewCPU[T](p.domain, p.options.InstructionSet)
+}
+
+func (p *PropagatorOf[T]) acquire() (*worker[T], error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed {
+		return nil, fmt.Errorf("the propagator is closed")
+	}
+	if n := len(p.workers); n > 0 {
+		w := p.workers[n-1]
+		p.workers = p.workers[:n-1]
+		return w, nil
+	}
+	s, err := p.newSolver()
+	if err != nil {
+		return nil, err
+	}
+	return &worker[T]{solver: s}, nil
+}
+
+func (p *PropagatorOf[T]) release(w *worker[T]) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed {
+		w.close()
+		return
+	}
+	p.workers = append(p.workers, w)
+}
+
+// checkModel returns an error for a model that this propagator cannot step.
+func (p *PropagatorOf[T]) checkModel(vp []T) error {
+	_, vmax, err := CheckVelocity(p.grid, vp)
+	if err != nil {
+		return err
+	}
+	if vmax > p.options.MaxVelocity*(1+1e-6) {
+		return fmt.Errorf("%w: the model reaches %.1f m/s; dt %.4g ms is stable up to %.1f m/s, and the propagator was made for %.1f m/s", ErrVelocity,
+			vmax, 1e3*p.plan.DT, p.options.MaxVelocity*p.plan.StabilityLimit/p.plan.DT, p.options.MaxVelocity)
+	}
+	return nil
+}
+
+// squared returns M = v² dt² on the solver's grid.
+func (p *PropagatorOf[T]) squared(vp []T) []T {
+	m := make([]T, p.layout.nz*p.layout.nx)
+	extend(&p.layout, m, vp)
+	dt := T(p.plan.DT)
+	for i, v := range m {
+		m[i] = v * dt * (v * dt)
+	}
+	return m
+}
+
+// eachShot runs work for every shot on the plan's workers, and finish in the order of the shots, one at a time: what
+// finish sums has the same bits whatever the number of workers.
+func (p *PropagatorOf[T]) eachShot(ctx context.Context, vp []T, shots []int, work func(w *worker[T], at int) error, finish func(w *worker[T], at int)) error {
+	if err := p.checkModel(vp); err != nil {
+		return err
+	}
+	for _, s := range shots {
+		if s < 0 || s >= len(p.survey.Shots) {
+			return fmt.Errorf("shot %d is not among the %d of the survey", s, len(p.survey.Shots))
+		}
+	}
+	m := p.squared(vp)
+	var (
+		mu          sync.Mutex
+		turn        = sync.NewCond(&mu)
+		next, ready int
+		failure     error
+		group       sync.WaitGroup
+	)
+	fail := func(err error) {
+		mu.Lock()
+		defer mu.Unlock()
+		if failure == nil {
+			failure = err
+		}
+		turn.Broadcast()
+	}
+	run := func() {
+		defer group.Done()
+		w, err := p.acquire()
+		if err != nil {
+			fail(err)
+			return
+		}
+		defer p.release(w)
+		w.solver.SetModel(m)
+		for {
+			mu.Lock()
+			at := next
+			next++
+			stop := failure != nil || at >= len(shots)
+			mu.Unlock()
+			if stop {
+				return
+			}
+			if err := work(w, at); err != nil {
+				fail(fmt.Errorf("shot %d: %w", shots[at], err))
+				return
+			}
+			mu.Lock()
+			for ready != at && failure == nil {
+				turn.Wait()
+			}
+			if failure == nil {
+				if finish != nil {
+					finish(w, at)
+				}
+				ready++
+				turn.Broadcast()
+			}
+			mu.Unlock()
+		}
+	}
+	for range min(p.plan.Workers, len(shots)) {
+		group.Add(1)
+		go run()
+	}
+	group.Wait()
+	return failure
+}
+
+// stepsPerCall bounds the time that the kernels do not look at the context.
+const stepsPerCall = 128
+
+func forwardChunks(ctx context.Context, steps int, f func(n0, n1 int) error) error {
+	for n := 0; n < steps; n += stepsPerCall {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if err := f(n, min(n+stepsPerCall, steps)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func adjointChunks(ctx context.Context, steps int, f func(n0, n1 int) error) error {
+	for n := steps; n > 0; n -= stepsPerCall {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if err := f(max(0, n-stepsPerCall), n); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// kernelShot returns the kernels' view of a shot: positions as cells, wavelets at the solver's rate.
+func (p *PropagatorOf[T]) kernelShot(shot *Shot) *kernels.Shot[T] {
+	k := &kernels.Shot[T]{NT: p.plan.Steps,
+		Sources: interpolate[T](&p.layout, shot.Sources), Receivers: interpolate[T](&p.layout, shot.Receivers),
+		Record: make([]T, p.plan.Steps*len(shot.Receivers))}
+	area := T(p.grid.DZ() * p.grid.DX())
+	for _, w := range shot.Wavelets {
+		in, out := make([]T, len(w)), make([]T, p.plan.Steps)
+		for n, v := range w {
+			in[n] = T(v) / area // a line source in one cell
+		}
+		p.wavelet.Apply(out, 1, in, 1)
+		k.Wavelet = append(k.Wavelet, out...)
+	}
+	return k
+}
+
+// gather resamples a record [steps, receiver] to a gather [receiver, NT].
+func (p *PropagatorOf[T]) gather(record []T, receivers int) ([]T, error) {
+	out := make([]T, receivers*p.survey.NT)
+	for r := range receivers {
+		p.record.Apply(out[r*p.survey.NT:], 1, record[r:], receivers)
+	}
+	var sum T
+	for _, v := range out {
+		sum += v - v // NaN for NaN and infinities
+	}
+	if sum != 0 {
+		return nil, fmt.Errorf("%w: recorded traces hold NaN or infinities", ErrNotFinite)
+	}
+	return out, nil
+}
+
+// Forward models the chosen shots in a velocity model [nz, nx] in m/s and returns their gathers [receiver, NT], in the order asked for.
+func (p *PropagatorOf[T]) Forward(ctx context.Context, vp []T, shots []int) ([][]T, error) {
+	gathers := make([][]T, len(shots))
+	err := p.eachShot(ctx, vp, shots, func(w *worker[T], at int) error {
+		k := p.kernelShot(&p.survey.Shots[shots[at]])
+		w.solver.Reset()
+		err := forwardChunks(ctx, k.NT, func(n0, n1 int) error { return w.solver.Forward(k, n0, n1, nil) })
+		if err != nil {
+			return err
+		}
+		gathers[at], err = p.gather(k.Record, k.Receivers.Count())
+		return err
+	}, nil)
+	if err != nil {
+		return nil, err
+	}
+	return gathers, nil
+}
+
+// Gradient models the chosen shots, asks misfit for each one's adjoint source and returns the misfit and its derivatives with respect
+// to the velocities and the wavelets.
+func (p *PropagatorOf[T]) Gradient(ctx context.Context, vp []T, shots []int, misfit Misfit[T]) (*Gradient[T], error) {
+	cells := p.layout.nz * p.layout.nx
+	sum, sumIllumination := make([]T, cells), make([]T, cells)
+	out := &Gradient[T]{Misfits: make([]float64, len(shots)), Wavelets: make([][][]T, len(shots))}
+	buffer := make([]T, cells)
+	interval := T(p.plan.SnapshotInterval)
+
+	err := p.eachShot(ctx, vp, shots, func(w *worker[T], at int) error {
+		size := w.solver.SnapshotSize()
+		if w.snapshots == nil {
+			w.snapshots = make([]T, p.plan.Snapshots*size)
+			w.gradient, w.illumination = make([]T, size), make([]T, size)
+		}
+		clear(w.gradient)
+		clear(w.illumination)
+		shot := &p.survey.Shots[shots[at]]
+		k := p.kernelShot(shot)
+		snap := &kernels.Snapshots[T]{Every: p.plan.SnapshotInterval, Data: w.snapshots}
+		w.solver.Reset()
+		err := forwardChunks(ctx, k.NT, func(n0, n1 int) error { return w.solver.Forward(k, n0, n1, snap) })
+		if err != nil {
+			return err
+		}
+		receivers := k.Receivers.Count()
+		synthetic, err := p.gather(k.Record, receivers)
+		if err != nil {
+			return err
+		}
+		adjoint := make([]T, len(synthetic))
+		if out.Misfits[at], err = misfit(shots[at], synthetic, adjoint); err != nil {
+			return err
+		}
+		for r := range receivers {
+			p.record.Adjoint(k.Record[r:], receivers, adjoint[r*p.survey.NT:], 1)
+		}
+		image := &kernels.Imaging[T]{Gradient: w.gradient, Illumination: w.illumination, Wavelet: make([]T, k.NT*k.Sources.Count())}
+		w.solver.Reset()
+		err = adjointChunks(ctx, k.NT, func(n0, n1 int) error { return w.solver.Adjoint(k, n0, n1, snap, image) })
+		if err != nil {
+			return err
+		}
+		out.Wavelets[at] = p.waveletGradient(shot, image.Wavelet)
+		return nil
+	}, func(w *worker[T], at int) {
+		out.Misfit += out.Misfits[at]
+		w.solver.Unpack(buffer, w.gradient)
+		for i, v := range buffer {
+			sum[i] += v
+		}
+		w.solver.Unpack(buffer, w.illumination)
+		for i, v := range buffer {
+			sumIllumination[i] += v
+		}
+	})
+	if err != nil {
+		return nil, err
+	}
+	out.VP, out.Illumination = make([]T, len(vp)), make([]T, len(vp))
+	fold(&p.layout, out.VP, sum)
+	crop(&p.layout, out.Illumination, sumIllumination)
+	for i, v := range vp {
+		out.VP[i] *= 2 * interval / v // ∂M/∂v = 2 M / v
+		out.Illumination[i] *= 4 * interval / (v * v)
+	}
+	return out, nil
+}
+
+func (p *PropagatorOf[T]) waveletGradient(shot *Shot, atSources []T) [][]T {
+	n := len(shot.Sources)
+	area := T(p.grid.DZ() * p.grid.DX())
+	out := make([][]T, len(shot.Wavelets))
+	for i := range out {
+		out[i] = make([]T, p.survey.NT)
+	}
+	trace := make([]T, p.survey.NT)
+	for i := range n {
+		p.wavelet.Adjoint(trace, 1, atSources[i:], n)
+		sum := out[min(i, len(out)-1)]
+		for t, v := range trace {
+			sum[t] += v / area
+		}
+	}
+	return out
+}
+
+// Born returns the linearised change of the gathers [receiver, NT] for a change of velocity dv [nz, nx] at the model vp.
+func (p *PropagatorOf[T]) Born(ctx context.Context, vp, dv []T, shots []int) ([][]T, error) {
+	if len(dv) != len(vp) {
+		return nil, fmt.Errorf("the perturbation has %d cells, the model %d", len(dv), len(vp))
+	}
+	deltaM, velocity := make([]T, p.layout.nz*p.layout.nx), make([]T, p.layout.nz*p.layout.nx)
+	extend(&p.layout, deltaM, dv)
+	extend(&p.layout, velocity, vp)
+	dt := T(p.plan.DT)
+	for i, v := range velocity {
+		deltaM[i] *= 2 * v * dt * dt
+	}
+	m := p.squared(vp)
+	gathers := make([][]T, len(shots))
+	err := p.eachShot(ctx, vp, shots, func(w *worker[T], at int) error {
+		if w.scattered == nil {
+			var err error
+			if w.scattered, err = p.newSolver(); err != nil {
+				return err
+			}
+		}
+		w.scattered.SetModel(m)
+		w.scattered.Reset()
+		w.solver.Reset()
+		k := p.kernelShot(&p.survey.Shots[shots[at]])
+		born := *k
+		born.Record = make([]T, len(k.Record))
+		size := w.solver.SnapshotSize()
+		packed := make([]T, size)
+		w.solver.Pack(packed, deltaM)
+		const stretch = 16 // steps of background field kept at a time
+		snap := &kernels.Snapshots[T]{Every: 1, Data: make([]T, stretch*size)}
+		for n := 0; n < k.NT; n += stretch {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			snap.First = n
+			n1 := min(n+stretch, k.NT)
+			if err := w.solver.Forward(k, n, n1, snap); err != nil {
+				return err
+			}
+			if err := w.scattered.Scatter(&born, n, n1, snap, packed); err != nil {
+				return err
+			}
+		}
+		var err error
+		gathers[at], err = p.gather(born.Record, k.Receivers.Count())
+		return err
+	}, nil)
+	if err != nil {
+		return nil, err
+	}
+	return gathers, nil
+}
+
+// BornAdjoint applies the adjoint of Born to gathers [receiver, NT], one per shot, and returns a velocity gradient [nz, nx].
+func (p *PropagatorOf[T]) BornAdjoint(ctx context.Context, vp []T, gathers [][]T, shots []int) ([]T, error) {
+	if len(gathers) != len(shots) {
+		return nil, fmt.Errorf("%d gathers for %d shots", len(gathers), len(shots))
+	}
+	of := map[int][]T{}
+	for i, s := range shots {
+		of[s] = gathers[i]
+	}
+	g, err := p.Gradient(ctx, vp, shots, func(shot int, synthetic, adjoint []T) (float64, error) {
+		if len(of[shot]) != len(adjoint) {
+			return 0, fmt.Errorf("its gather has %d samples instead of %d", len(of[shot]), len(adjoint))
+		}
+		copy(adjoint, of[shot])
+		return 0, nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return g.VP, nil
+}

@@ -1,0 +1,394 @@
+package wave
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"testing"
+)
+
+var background = context.Background()
+
+// testSetup is a small layered model with off-grid sources and receivers; the survey's sampling differs from the solver's.
+type testSetup struct {
+	grid   Grid
+	survey *Survey
+	vp     []float64
+	dv     []float64
+}
+
+func newTestSetup(shots int) testSetup {
+	rng := rand.New(rand.NewPCG(7, 7))
+	s := testSetup{grid: Grid{Shape: []int{41, 62}, Spacing: []float64{10, 11}, Origin: []float64{5, 100}}}
+	s.vp, s.dv = make([]float64, s.grid.Cells()), make([]float64, s.grid.Cells())
+	for i := range s.vp {
+		z, x := i/s.grid.NX(), i%s.grid.NX()
+		s.vp[i] = 1500 + 20*float64(z) + 150*math.Sin(float64(x)/7) + 30*rng.NormFloat64()
+		s.dv[i] = 40 * math.Exp(-(math.Pow(float64(z)-20, 2)+math.Pow(float64(x)-30, 2))/30) * (1 + 0.5*rng.NormFloat64())
+	}
+	nt, dt := 160, 0.004
+	wavelet := Ricker(12, dt, nt, 0.1)
+	var sources []Position
+	for i := range shots {
+		sources = append(sources, Position{17.3, 150 + 371.7*float64(i)/float64(shots)})
+	}
+	receivers := append(Line(9, 23.7, 130, 700), Position{305, 400}, Position{5, 333}) // the last on the first row of cells
+	s.survey = FixedSpread(sources, receivers, wavelet, dt)
+	return s
+}
+
+func newTest64(t *testing.T, s testSetup, o Options) *PropagatorOf[float64] {
+	t.Helper()
+	if o.MaxVelocity == 0 {
+		o.MaxVelocity = 3000
+	}
+	p, err := NewPropagatorOf[float64](s.grid, s.survey, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(p.Close)
+	return p
+}
+
+func dot(a, b []float64) float64 {
+	var sum float64
+	for i := range a {
+		sum += a[i] * b[i]
+	}
+	return sum
+}
+
+func relative(a, b []float64) float64 {
+	var num, den float64
+	for i := range a {
+		num += (a[i] - b[i]) * (a[i] - b[i])
+		den += b[i] * b[i]
+	}
+	return math.Sqrt(num / den)
+}
+
+func noise(n int, seed uint64) []float64 {
+	rng := rand.New(rand.NewPCG(seed, 1))
+	v := make([]float64, n)
+	for i := range v {
+		v[i] = rng.NormFloat64()
+	}
+	return v
+}
+
+// eachPhysics calls f for every order, with and without a free surface, and with a reflecting side.
+func eachPhysics(t *testing.T, f func(t *testing.T, o Options)) {
+	for order := 2; order <= 8; order += 2 {
+		for _, free := range []bool{false, true} {
+			o := Options{Order: order, FreeSurface: free}
+			if order == 4 {
+				o.Reflecting = map[Side]bool{Right: true}
+			}
+			t.Run(fmt.Sprintf("order %d free surface %v", order, free), func(t *testing.T) { f(t, o) })
+		}
+	}
+}
+
+// ⟨J δv, r⟩ = ⟨δv, Jᵀ r⟩ and ⟨F w, r⟩ = ⟨w, Fᵀ r⟩, resampling, interpolation and layers included. Round-off of 1e-16 grows
+// with the square root of some 1e7 additions.
+func TestBornAndForwardPassDotProduct(t *testing.T) {
+	s := newTestSetup(2)
+	shots := s.survey.AllShots()
+	eachPhysics(t, func(t *testing.T, o Options) {
+		o.Storage = EveryStep
+		p := newTest64(t, s, o)
+		born, err := p.Born(background, s.vp, s.dv, shots)
+		if err != nil {
+			t.Fatal(err)
+		}
+		data, err := p.Forward(background, s.vp, shots)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := [][]float64{noise(len(born[0]), 2), noise(len(born[0]), 3)}
+		g, err := p.Gradient(background, s.vp, shots, func(shot int, _, adjoint []float64) (float64, error) {
+			copy(adjoint, r[shot])
+			return 0, nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		left, right := dot(born[0], r[0])+dot(born[1], r[1]), dot(s.dv, g.VP)
+		if e := math.Abs(left/right - 1); !(e <= 1e-11) {
+			t.Errorf("Born: %.15g and %.15g differ by %.1e", left, right, e)
+		}
+		for i := range shots {
+			wavelet := make([]float64, s.survey.NT)
+			for n, v := range s.survey.Shots[i].Wavelets[0] {
+				wavelet[n] = float64(v)
+			}
+			left, right := dot(data[i], r[i]), dot(wavelet, g.Wavelets[i][0])
+			if e := math.Abs(left/right - 1); !(e <= 1e-11) {
+				t.Errorf("wavelet of shot %d: %.15g and %.15g differ by %.1e", i, left, right, e)
+			}
+		}
+		back, err := p.BornAdjoint(background, s.vp, r, shots)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if e := relative(back, g.VP); e > 0 {
+			t.Errorf("BornAdjoint differs from the gradient by %.1e", e)
+		}
+	})
+}
+
+// leastSquares returns the misfit ½ Σ (d - observed)² with its adjoint source.
+func leastSquares(observed [][]float64) Misfit[float64] {
+	return func(shot int, synthetic, adjoint []float64) (float64, error) {
+		var sum float64
+		for i, v := range synthetic {
+			r := v - observed[shot][i]
+			adjoint[i] = r
+			sum += r * r / 2
+		}
+		return sum, nil
+	}
+}
+
+// The remainder |J(v + h δv) - J(v) - h ⟨g, δv⟩| falls as h².
+func TestGradientMatchesTaylorExpansion(t *testing.T) {
+	s := newTestSetup(2)
+	shots := s.survey.AllShots()
+	eachPhysics(t, func(t *testing.T, o Options) {
+		o.Storage = EveryStep
+		p := newTest64(t, s, o)
+		other := make([]float64, len(s.vp))
+		for i, v := range s.vp {
+			other[i] = v + 60*math.Sin(float64(i)/50)
+		}
+		observed, err := p.Forward(background, other, shots)
+		if err != nil {
+			t.Fatal(err)
+		}
+		misfit := leastSquares(observed)
+		g, err := p.Gradient(background, s.vp, shots, misfit)
+		if err != nil {
+			t.Fatal(err)
+		}
+		slope := dot(g.VP, s.dv)
+		var remainders []float64
+		steps := []float64{1, 0.5, 0.25, 0.125}
+		for _, h := range steps {
+			v := make([]float64, len(s.vp))
+			for i := range v {
+				v[i] = s.vp[i] + h*s.dv[i]
+			}
+			d, err := p.Forward(background, v, shots)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var j float64
+			for i := range d {
+				scratch := make([]float64, len(d[i]))
+				ji, _ := misfit(i, d[i], scratch)
+				j += ji
+			}
+			remainders = append(remainders, math.Abs(j-g.Misfit-h*slope))
+		}
+		for i := 1; i < len(steps); i++ {
+			order := math.Log2(remainders[i-1] / remainders[i])
+			if math.Abs(order-2) > 0.1 {
+				t.Errorf("remainder falls with order %.3f from h = %g to %g", order, steps[i-1], steps[i])
+			}
+		}
+	})
+}
+
+func TestFloat32KernelsMatchReference(t *testing.T) {
+	s := newTestSetup(1)
+	eachPhysics(t, func(t *testing.T, o Options) {
+		o.Storage = EveryStep
+		o.MaxVelocity = 3000
+		fast, err := NewPropagator(s.grid, s.survey, o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer fast.Close()
+		o.Reference = true
+		slow := newTest64(t, s, o)
+		vp := make([]float32, len(s.vp))
+		for i, v := range s.vp {
+			vp[i] = float32(v)
+		}
+		want, err := slow.Gradient(background, s.vp, []int{0}, func(_ int, d, a []float64) (float64, error) { copy(a, d); return dot(d, d) / 2, nil })
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := fast.Gradient(background, vp, []int{0}, func(_ int, d, a []float32) (float64, error) {
+			copy(a, d)
+			var sum float64
+			for _, v := range d {
+				sum += float64(v) * float64(v)
+			}
+			return sum / 2, nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		// 300 steps of float32 arithmetic, 6e-8 each, added up in the worst way would be 2e-5
+		if e := relative(widen(got.VP), want.VP); !(e < 1e-4) {
+			t.Errorf("gradients differ by %.1e", e)
+		}
+		if e := relative(widen(got.Illumination), want.Illumination); !(e < 1e-4) {
+			t.Errorf("illuminations differ by %.1e", e)
+		}
+		if e := relative(widen(got.Wavelets[0][0]), want.Wavelets[0][0]); !(e < 1e-4) {
+			t.Errorf("wavelet gradients differ by %.1e", e)
+		}
+		if e := math.Abs(got.Misfit/want.Misfit - 1); !(e < 1e-4) {
+			t.Errorf("misfits %g and %g differ", got.Misfit, want.Misfit)
+		}
+	})
+}
+
+func widen(v []float32) []float64 {
+	w := make([]float64, len(v))
+	for i, x := range v {
+		w[i] = float64(x)
+	}
+	return w
+}
+
+// With snapshots at one and a half times the Nyquist rate of the band's upper end, -40 dB, the gradient is off by what lies
+// beyond that end: some 1e-2 of amplitude, squared and again as a fraction of the product.
+func TestEverykthStorageAgreesWithEveryStep(t *testing.T) {
+	s := newTestSetup(2)
+	shots := s.survey.AllShots()
+	eachPhysics(t, func(t *testing.T, o Options) {
+		gradient := func(storage Storage) *Gradient[float64] {
+			o.Storage = storage
+			p := newTest64(t, s, o)
+			if storage == EveryKth && p.Plan().SnapshotInterval < 2 {
+				t.Fatalf("the interval is %d: nothing to test", p.Plan().SnapshotInterval)
+			}
+			g, err := p.Gradient(background, s.vp, shots, leastSquares([][]float64{make([]float64, 11*s.survey.NT), make([]float64, 11*s.survey.NT)}))
+			if err != nil {
+				t.Fatal(err)
+			}
+			return g
+		}
+		all, some := gradient(EveryStep), gradient(EveryKth)
+		if e := relative(some.VP, all.VP); !(e < 2e-3) {
+			t.Errorf("gradients differ by %.1e", e)
+		}
+		if e := relative(some.Illumination, all.Illumination); !(e < 1e-2) { // it only weights gradients
+			t.Errorf("illuminations differ by %.1e", e)
+		}
+	})
+}
+
+func TestThreadsDoNotChangeABit(t *testing.T) {
+	s := newTestSetup(7)
+	vp := make([]float32, len(s.vp))
+	for i, v := range s.vp {
+		vp[i] = float32(v)
+	}
+	run := func(threads int) *Gradient[float32] {
+		p, err := NewPropagator(s.grid, s.survey, Options{MaxVelocity: 3000, Threads: threads})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer p.Close()
+		g, err := p.Gradient(background, vp, s.survey.AllShots(), func(shot int, d, a []float32) (float64, error) {
+			copy(a, d)
+			return float64(d[100]) + 1e9*float64(shot), nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return g
+	}
+	one := run(1)
+	for _, threads := range []int{2, 5, 16} {
+		many := run(threads)
+		if one.Misfit != many.Misfit {
+			t.Errorf("%d threads: misfit %v instead of %v", threads, many.Misfit, one.Misfit)
+		}
+		for i := range one.VP {
+			if one.VP[i] != many.VP[i] || one.Illumination[i] != many.Illumination[i] {
+				t.Fatalf("%d threads: cell %d differs: %v, %v", threads, i, one.VP[i], many.VP[i])
+			}
+		}
+	}
+}
+
+func TestModelsThatCannotBeSteppedAreRefused(t *testing.T) {
+	s := newTestSetup(1)
+	p := newTest64(t, s, Options{})
+	for name, bad := range map[string]float64{"NaN": math.NaN(), "infinite": math.Inf(1), "zero": 0, "negative": -1500, "too fast": 3001} {
+		vp := append([]float64{}, s.vp...)
+		vp[77] = bad
+		if _, err := p.Forward(background, vp, []int{0}); !errors.Is(err, ErrVelocity) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if _, err := p.Forward(background, s.vp[1:], []int{0}); !errors.Is(err, ErrVelocity) {
+		t.Errorf("short model: %v", err)
+	}
+	if _, err := p.Forward(background, s.vp, []int{1}); err == nil {
+		t.Error("a shot that does not exist is modelled")
+	}
+}
+
+func TestCancelledWorkStops(t *testing.T) {
+	s := newTestSetup(1)
+	p := newTest64(t, s, Options{})
+	ctx, cancel := context.WithCancel(background)
+	cancel()
+	if _, err := p.Forward(ctx, s.vp, []int{0}); !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestUnusableSetupsAreRefused(t *testing.T) {
+	s := newTestSetup(1)
+	outside, silent, deaf := newTestSetup(1), newTestSetup(1), newTestSetup(1)
+	outside.survey.Shots[0].Receivers = []Position{{10, 99}}
+	silent.survey.Shots[0].Wavelets = [][]float32{make([]float32, silent.survey.NT)}
+	deaf.survey.Shots[0].Receivers = nil
+	for name, c := range map[string]struct {
+		s testSetup
+		o Options
+	}{
+		"no maximum velocity":   {s, Options{}},
+		"order 5":               {s, Options{MaxVelocity: 3000, Order: 5}},
+		"dt beyond the limit":   {s, Options{MaxVelocity: 3000, DT: 0.003}},
+		"receiver outside":      {outside, Options{MaxVelocity: 3000}},
+		"no signal":             {silent, Options{MaxVelocity: 3000}},
+		"no receivers":          {deaf, Options{MaxVelocity: 3000}},
+		"unknown storage":       {s, Options{MaxVelocity: 3000, Storage: "tape"}},
+		"too little memory":     {s, Options{MaxVelocity: 3000, Storage: EveryStep, MemoryLimit: 1 << 20}},
+		"unknown instructions":  {s, Options{MaxVelocity: 3000, InstructionSet: "neon"}},
+		"reference in float32":  {s, Options{MaxVelocity: 3000, Reference: true}},
+		"impossible grid":       {testSetup{grid: NewGrid2D(1, 5, 10, 10), survey: s.survey}, Options{MaxVelocity: 3000}},
+		"impossible spacing":    {testSetup{grid: NewGrid2D(10, 5, 10, 0), survey: s.survey}, Options{MaxVelocity: 3000}},
+		"negative snapshots":    {s, Options{MaxVelocity: 3000, SnapshotInterval: -1}},
+		"courant number over 1": {s, Options{MaxVelocity: 3000, Courant: 1.2}},
+	} {
+		p, err := NewPropagator(c.s.grid, c.s.survey, c.o)
+		if err == nil {
+			_, err = p.Forward(background, make([]float32, c.s.grid.Cells()), nil)
+			if name != "reference in float32" || err == nil {
+				_, err = p.Forward(background, constant(c.s.grid.Cells(), 2000), []int{0})
+			}
+		}
+		if err == nil {
+			t.Errorf("%s: no error", name)
+		}
+	}
+}
+
+func constant(n int, v float32) []float32 {
+	out := make([]float32, n)
+	for i := range out {
+		out[i] = v
+	}
+	return out
+}

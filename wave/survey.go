@@ -1,0 +1,111 @@
+package wave
+
+import (
+	"fmt"
+	"math"
+)
+
+// Position is a point in metres, in the order (z, x).
+type Position []float64
+
+// Shot is one firing: its sources with their wavelets, and the receivers that listen.
+type Shot struct {
+	Sources   []Position
+	Wavelets  [][]float32 // one per source, or one for all; each Survey.NT samples
+	Receivers []Position
+}
+
+// Survey is a set of shots sampled alike. Traces have NT samples, DT seconds apart, from the time zero of the wavelet.
+type Survey struct {
+	DT    float64
+	NT    int
+	Shots []Shot
+}
+
+// AllShots returns the indices 0 … len(Shots)-1.
+func (s *Survey) AllShots() []int {
+	all := make([]int, len(s.Shots))
+	for i := range all {
+		all[i] = i
+	}
+	return all
+}
+
+// Duration returns the time of the last sample in seconds.
+func (s *Survey) Duration() float64 { return float64(s.NT-1) * s.DT }
+
+// Validate returns an error unless all positions lie on the grid and all wavelets are finite and as long as the traces.
+func (s *Survey) Validate(g Grid) error {
+	if !(s.DT > 0) || math.IsInf(s.DT, 0) || s.NT < 2 {
+		return fmt.Errorf("a survey of %d samples every %g s is impossible", s.NT, s.DT)
+	}
+	if len(s.Shots) == 0 {
+		return fmt.Errorf("the survey has no shots")
+	}
+	for i := range s.Shots {
+		shot := &s.Shots[i]
+		if len(shot.Sources) == 0 || len(shot.Receivers) == 0 {
+			return fmt.Errorf("shot %d has %d sources and %d receivers", i, len(shot.Sources), len(shot.Receivers))
+		}
+		if n := len(shot.Wavelets); n != 1 && n != len(shot.Sources) {
+			return fmt.Errorf("shot %d has %d wavelets for %d sources", i, n, len(shot.Sources))
+		}
+		for _, w := range shot.Wavelets {
+			if len(w) != s.NT {
+				return fmt.Errorf("shot %d: its wavelet has %d samples, its traces %d", i, len(w), s.NT)
+			}
+			for n, v := range w {
+				if math.IsNaN(float64(v)) || math.IsInf(float64(v), 0) {
+					return fmt.Errorf("shot %d: sample %d of its wavelet is %g", i, n, v)
+				}
+			}
+		}
+		for k, p := range shot.Sources {
+			if err := onGrid(g, p); err != nil {
+				return fmt.Errorf("shot %d, source %d: %w", i, k, err)
+			}
+		}
+		for k, p := range shot.Receivers {
+			if err := onGrid(g, p); err != nil {
+				return fmt.Errorf("shot %d, receiver %d: %w", i, k, err)
+			}
+		}
+	}
+	return nil
+}
+
+func onGrid(g Grid, p Position) error {
+	if len(p) != len(g.Shape) {
+		return fmt.Errorf("position %v has %d coordinates on a grid of %d axes", []float64(p), len(p), len(g.Shape))
+	}
+	for d, x := range p {
+		slack := 1e-6 * g.Spacing[d] // a position computed in float32 may miss the last cell by a hair
+		if !(x >= g.Start(d)-slack && x <= g.End(d)+slack) {
+			return fmt.Errorf("position (z %g m, x %g m) lies outside the grid, z %g to %g m, x %g to %g m",
+				p[0], p[len(p)-1], g.Start(0), g.End(0), g.Start(len(p)-1), g.End(len(p)-1))
+		}
+	}
+	return nil
+}
+
+// Line returns n positions at depth z, evenly spaced in x from first to last (m).
+func Line(n int, z, first, last float64) []Position {
+	line := make([]Position, n)
+	for i := range line {
+		x := first
+		if n > 1 {
+			x += (last - first) * float64(i) / float64(n-1)
+		}
+		line[i] = Position{z, x}
+	}
+	return line
+}
+
+// FixedSpread returns a survey in which every source fires once, with the same wavelet, into the same receivers.
+func FixedSpread(sources, receivers []Position, wavelet []float32, dt float64) *Survey {
+	s := &Survey{DT: dt, NT: len(wavelet)}
+	for _, p := range sources {
+		s.Shots = append(s.Shots, Shot{Sources: []Position{p}, Wavelets: [][]float32{wavelet}, Receivers: receivers})
+	}
+	return s
+}
