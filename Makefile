@@ -1,0 +1,44 @@
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+DEMO := build/demo.h5
+# Flags for 'make run', as in: make run RUN_FLAGS='--iterations 3'
+RUN_FLAGS ?=
+PEERS := build/peers-venv/bin/python
+
+.PHONY: help setup build run test bench-peers verify clean
+
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
+
+setup: ## install the compiler and the libraries that are missing (Debian, Ubuntu)
+	@scripts/setup
+
+build: setup ## build bin/fwi
+	@go build -trimpath -ldflags '-X main.version=$(VERSION)' -o bin/fwi ./cmd/fwi
+
+run: build ## make a demonstration problem and invert it
+	@mkdir -p build
+	@test -e $(DEMO) || bin/fwi demo $(DEMO)
+	@bin/fwi run $(DEMO) --out build/demo-result --overwrite $(RUN_FLAGS)
+
+test: setup ## vet and run all tests, and count them
+	@go vet ./...
+	@mkdir -p build
+	@go build -o build/count-tests ./scripts/count-tests
+	@go test -json ./... | build/count-tests scripts/test-floor
+
+bench-peers: ## install the codes to compare with and time them side by side with this one
+	@scripts/setup peers
+	@test -x $(PEERS) || /usr/bin/python3 -m venv --system-site-packages build/peers-venv
+	@$(PEERS) -m pip install -q --disable-pip-version-check --no-deps -r bench/peers/requirements.txt
+	@go build -o build/peers/ours ./bench/peers/ours
+	@$(PEERS) bench/peers/run.py
+
+verify: build ## measure everything that docs/verification.md states, and write it anew
+	@scripts/verify
+
+clean: ## remove what was built
+	rm -rf bin build
