@@ -290,7 +290,7 @@ func (s *CPU[T]) run(shot *Shot[T], n0, n1 int, snap *Snapshots[T], image *Imagi
 		}
 		run.source_gradient = pointer(&pin, image.Wavelet)
 	}
-	sources, receivers := points(&pin, &shot.Sources), points(&pin, &shot.Receivers)
+	sources, receivers := s.points(&pin, &shot.Sources), s.points(&pin, &shot.Receivers)
 	bytes := C.int(unsafe.Sizeof(T(0)))
 	if adjoint {
 		C.cpu_adjoint(s.kernels, bytes, s.solver, &run, &sources, &receivers)
@@ -309,11 +309,17 @@ func pointer[E any](pin *runtime.Pinner, v []E) unsafe.Pointer {
 	return unsafe.Pointer(&v[0])
 }
 
-func points[T Real](pin *runtime.Pinner, p *Points[T]) C.cpu_points {
+// points translates cells of the grid to offsets in the padded fields.
+func (s *CPU[T]) points(pin *runtime.Pinner, p *Points[T]) C.cpu_points {
+	nx, stride := int32(s.domain.NX), int32(s.solver.stride)
+	offset := make([]int32, len(p.Cell))
+	for k, c := range p.Cell {
+		offset[k] = c/nx*stride + c%nx
+	}
 	return C.cpu_points{
 		count:  C.int(p.Count()),
 		begin:  (*C.int)(pointer(pin, p.Begin)),
-		cell:   (*C.int)(pointer(pin, p.Cell)),
+		offset: (*C.int)(pointer(pin, offset)),
 		weight: pointer(pin, p.Weight),
 	}
 }

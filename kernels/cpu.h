@@ -27,11 +27,12 @@ typedef struct {
 	cpml_block z[2], x[2];
 } cpu_solver;
 
-// Points off the grid: point p touches the cells cell[begin[p]] … cell[begin[p+1]-1] with their weights.
+// Points off the grid: point p acts on the runs begin[p] … begin[p+1]-1, each CPU_RUN neighbouring cells of a row with their weights.
+enum { CPU_RUN = 8 };
 typedef struct {
 	int count;
-	const int *begin, *cell; // cell = row * nx + column
-	const void *weight;
+	const int *begin, *offset; // offset of a run's first cell in a field
+	const void *weight;        // [run][CPU_RUN]
 } cpu_points;
 
 // What a run of steps reads and writes besides the fields; null where not wanted. Snapshot slots hold nz * width elements.

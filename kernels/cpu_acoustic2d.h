@@ -10,12 +10,15 @@
 #define LANES ((int)(BYTES / sizeof(REAL)))
 #define VEC NAME(vec)
 #define VECU NAME(vecu)
+#define RUN NAME(run_vec)
 #define INLINE static inline __attribute__((always_inline))
 typedef REAL VEC __attribute__((vector_size(BYTES), may_alias));
 typedef REAL VECU __attribute__((vector_size(BYTES), aligned(sizeof(REAL)), may_alias));
+typedef REAL RUN __attribute__((vector_size(CPU_RUN * sizeof(REAL)), aligned(sizeof(REAL)), may_alias));
 
 #define LOAD(p) (*(const VEC *)(p))
 #define LOADU(p) (*(const VECU *)(p))
+#define LOADRUN(p) (*(const RUN *)(p))
 #define STORE(p, v) (*(VEC *)(p) = (v))
 
 // Differences of order 2R along a stride at p; first is divided by the spacing through the scaled weights c.
@@ -217,12 +220,10 @@ static void NAME(sample)(const cpu_solver *s, const cpu_points *p, REAL *out)
 {
 	const REAL *u = s->now, *weight = p->weight;
 	for (int i = 0; i < p->count; i++) {
-		REAL sum = 0;
-		for (int k = p->begin[i]; k < p->begin[i + 1]; k++) {
-			int z = p->cell[k] / s->nx, x = p->cell[k] % s->nx;
-			sum += weight[k] * u[z * (ptrdiff_t)s->stride + x];
-		}
-		out[i] = sum;
+		RUN sum = {0};
+		for (int k = p->begin[i]; k < p->begin[i + 1]; k++)
+			sum += LOADRUN(weight + CPU_RUN * k) * LOADRUN(u + p->offset[k]);
+		out[i] = ((sum[0] + sum[1]) + (sum[2] + sum[3])) + ((sum[4] + sum[5]) + (sum[6] + sum[7]));
 	}
 }
 
@@ -234,11 +235,14 @@ INLINE void NAME(inject)(const cpu_solver *s, const cpu_points *p, const REAL *a
 	for (int i = 0; i < p->count; i++) {
 		REAL f = amplitude[i * step];
 		for (int k = p->begin[i]; k < p->begin[i + 1]; k++) {
-			int z = p->cell[k] / s->nx, x = p->cell[k] % s->nx;
-			ptrdiff_t at = z * (ptrdiff_t)s->stride + x;
-			q[at] += m[at] * weight[k] * f;
-			if (snapshot)
-				snapshot[z * (ptrdiff_t)s->width + x] += weight[k] * f;
+			const int at = p->offset[k];
+			RUN wf = LOADRUN(weight + CPU_RUN * k) * f;
+			*(RUN *)(q + at) += LOADRUN(m + at) * wf;
+			if (snapshot) {
+				REAL *o = snapshot + (ptrdiff_t)(at / s->stride) * s->width + at % s->stride;
+				for (int r = 0; r < CPU_RUN && at % s->stride + r < s->width; r++)
+					o[r] += wf[r];
+			}
 		}
 	}
 }
@@ -344,4 +348,6 @@ static void NAME(adjoint)(cpu_solver *s, const cpu_run *run, const cpu_points *s
 #undef INLINE
 #undef LOAD
 #undef LOADU
+#undef LOADRUN
+#undef RUN
 #undef STORE

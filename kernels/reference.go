@@ -138,18 +138,25 @@ func (s *Reference) step(w []float64) {
 	s.now, s.before = s.before, s.now
 }
 
+// eachCell calls f for every cell that point i acts on.
+func (p *Points[T]) eachCell(i, cells int, f func(cell int, weight T)) {
+	for k := p.Begin[i]; k < p.Begin[i+1]; k++ {
+		for r := range Run {
+			if cell := int(p.Cell[k]) + r; cell < cells {
+				f(cell, p.Weight[Run*int(k)+r])
+			}
+		}
+	}
+}
+
 func sampleAt(u []float64, p *Points[float64], i int) float64 {
 	var sum float64
-	for k := p.Begin[i]; k < p.Begin[i+1]; k++ {
-		sum += p.Weight[k] * u[p.Cell[k]]
-	}
+	p.eachCell(i, len(u), func(cell int, weight float64) { sum += weight * u[cell] })
 	return sum
 }
 
 func addAt(u []float64, p *Points[float64], i int, value float64) {
-	for k := p.Begin[i]; k < p.Begin[i+1]; k++ {
-		u[p.Cell[k]] += p.Weight[k] * value
-	}
+	p.eachCell(i, len(u), func(cell int, weight float64) { u[cell] += weight * value })
 }
 
 func (snap *Snapshots[T]) slot(n, size int) []T {

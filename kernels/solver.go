@@ -33,7 +33,11 @@ func (d *Acoustic2D) validate() error {
 	return nil
 }
 
-// Points are sources or receivers: point p acts on the cells Cell[Begin[p]:Begin[p+1]] (row·NX + column) with Weight.
+// Run is the number of neighbouring cells of a row that a point acts on with one run of weights.
+const Run = 8
+
+// Points are sources or receivers. Point p acts on the runs Begin[p] … Begin[p+1]-1; run k on the cells Cell[k] …
+// Cell[k]+Run-1 (row·NX + column) with Weight[Run·k:Run·(k+1)]. Weights beyond the end of a row are zero.
 type Points[T Real] struct {
 	Begin  []int32 // one more than there are points
 	Cell   []int32
@@ -48,18 +52,23 @@ func (p *Points[T]) Count() int {
 	return len(p.Begin) - 1
 }
 
-func (p *Points[T]) validate(what string, cells int) error {
-	if len(p.Cell) != len(p.Weight) {
-		return fmt.Errorf("%s: %d cells and %d weights", what, len(p.Cell), len(p.Weight))
+func (p *Points[T]) validate(what string, d *Acoustic2D) error {
+	if len(p.Cell)*Run != len(p.Weight) {
+		return fmt.Errorf("%s: %d runs and %d weights", what, len(p.Cell), len(p.Weight))
 	}
 	for i := 0; i < p.Count(); i++ {
 		if p.Begin[i] < 0 || p.Begin[i] > p.Begin[i+1] || int(p.Begin[i+1]) > len(p.Cell) {
-			return fmt.Errorf("%s %d: its cells %d to %d are not among the %d", what, i, p.Begin[i], p.Begin[i+1], len(p.Cell))
+			return fmt.Errorf("%s %d: its runs %d to %d are not among the %d", what, i, p.Begin[i], p.Begin[i+1], len(p.Cell))
 		}
 	}
-	for _, c := range p.Cell {
-		if c < 0 || int(c) >= cells {
-			return fmt.Errorf("%s touches cell %d of %d", what, c, cells)
+	for k, c := range p.Cell {
+		if c < 0 || int(c) >= d.NZ*d.NX {
+			return fmt.Errorf("%s touches cell %d of %d", what, c, d.NZ*d.NX)
+		}
+		for r := d.NX - int(c)%d.NX; r < Run; r++ {
+			if p.Weight[Run*k+r] != 0 {
+				return fmt.Errorf("%s touches a cell beyond the %d of its row", what, d.NX)
+			}
 		}
 	}
 	return nil
@@ -126,10 +135,10 @@ func (d *Acoustic2D) check(nt, n0, n1, sources, receivers, wavelet, record int) 
 }
 
 func checkShot[T Real](d *Acoustic2D, shot *Shot[T], n0, n1 int) error {
-	if err := shot.Sources.validate("source", d.NZ*d.NX); err != nil {
+	if err := shot.Sources.validate("source", d); err != nil {
 		return err
 	}
-	if err := shot.Receivers.validate("receiver", d.NZ*d.NX); err != nil {
+	if err := shot.Receivers.validate("receiver", d); err != nil {
 		return err
 	}
 	return d.check(shot.NT, n0, n1, shot.Sources.Count(), shot.Receivers.Count(), len(shot.Wavelet), len(shot.Record))

@@ -46,16 +46,23 @@ func interpolate[T float32 | float64](l *layout, positions []Position) kernels.P
 				rows[row] += w
 			}
 		}
+		if len(wx) == 1 {
+			wx = append(wx, make([]float64, kernels.Run-1)...)
+		}
+		if x0 < 0 { // cells left of the grid are dropped
+			wx, x0 = append(wx[min(-x0, len(wx)):], make([]float64, min(-x0, len(wx)))...), 0
+		}
 		for row := range l.nz { // in order, so that sums always have the same bits
 			w, ok := rows[row]
 			if !ok {
 				continue
 			}
+			points.Cell = append(points.Cell, int32(row*l.nx+x0))
 			for k, v := range wx {
-				if col := x0 + k; col >= 0 && col < l.nx {
-					points.Cell = append(points.Cell, int32(row*l.nx+col))
-					points.Weight = append(points.Weight, T(w*v))
+				if x0+k >= l.nx {
+					v = 0
 				}
+				points.Weight = append(points.Weight, T(w*v))
 			}
 		}
 		points.Begin = append(points.Begin, int32(len(points.Cell)))

@@ -20,17 +20,18 @@ type Propagator = PropagatorOf[float32]
 
 // PropagatorOf is a propagator in the given precision. Only tests need float64.
 type PropagatorOf[T float32 | float64] struct {
-	grid    Grid
-	survey  *Survey
-	options Options
-	layout  layout
-	domain  kernels.Acoustic2D
-	plan    Plan
-	wavelet *Resampler[T] // survey to solver samples
-	record  *Resampler[T] // solver to survey samples
-	mu      sync.Mutex
-	workers []*worker[T] // idle ones
-	closed  bool
+	grid         Grid
+	survey       *Survey
+	options      Options
+	layout       layout
+	domain       kernels.Acoustic2D
+	plan         Plan
+	wavelet      *Resampler[T] // survey to solver samples
+	record       *Resampler[T] // solver to survey samples
+	mu           sync.Mutex
+	workers      []*worker[T] // idle ones
+	interpolated map[*Position]kernels.Points[T]
+	closed       bool
 }
 
 // worker holds what one shot needs.
@@ -79,7 +80,7 @@ func NewPropagatorOf[T float32 | float64](g Grid, s *Survey, o Options) (*Propag
 	if o.Threads == 0 {
 		o.Threads = runtime.GOMAXPROCS(0)
 	}
-	p := &PropagatorOf[T]{grid: g, survey: s, options: o}
+	p := &PropagatorOf[T]{grid: g, survey: s, options: o, interpolated: map[*Position]kernels.Points[T]{}}
 
 	width := func(side Side) int {
 		if o.Reflecting[side] {
@@ -406,7 +407,7 @@ func adjointChunks(ctx context.Context, steps int, f func(n0, n1 int) error) err
 // kernelShot returns the kernels' view of a shot: positions as cells, wavelets at the solver's rate.
 func (p *PropagatorOf[T]) kernelShot(shot *Shot) *kernels.Shot[T] {
 	k := &kernels.Shot[T]{NT: p.plan.Steps,
-		Sources: interpolate[T](&p.layout, shot.Sources), Receivers: interpolate[T](&p.layout, shot.Receivers),
+		Sources: p.points(shot.Sources), Receivers: p.points(shot.Receivers),
 		Record: make([]T, p.plan.Steps*len(shot.Receivers))}
 	area := T(p.grid.DZ() * p.grid.DX())
 	for _, w := range shot.Wavelets {
@@ -418,6 +419,19 @@ func (p *PropagatorOf[T]) kernelShot(shot *Shot) *kernels.Shot[T] {
 		k.Wavelet = append(k.Wavelet, out...)
 	}
 	return k
+}
+
+// points returns the cells of a list of positions, which shots often share.
+func (p *PropagatorOf[T]) points(positions []Position) kernels.Points[T] {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	key := &positions[0]
+	if known, ok := p.interpolated[key]; ok && known.Count() == len(positions) {
+		return known
+	}
+	made := interpolate[T](&p.layout, positions)
+	p.interpolated[key] = made
+	return made
 }
 
 // gather resamples a record [steps, receiver] to a gather [receiver, NT].

@@ -3,6 +3,7 @@ package h5
 import (
 	"bytes"
 	"context"
+	"encoding/gob"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -153,21 +154,25 @@ func TestBitFlipsInAForeignFileNeverCrash(t *testing.T) {
 }
 
 // Variables are set before init functions run, so this makes the child of Probe misbehave on files of certain names.
-var _ = misbehave(os.Getenv(probeVariable))
+var _ = misbehave(os.Getenv(childVariable))
 
 func misbehave(path string) bool {
 	switch filepath.Base(path) {
 	case "crash.h5":
-		fmt.Fprintf(os.NewFile(reportDescriptor, "report"), "at %q\n", "/model/vp")
+		sayAt("/model/vp")
 		_ = syscall.Kill(os.Getpid(), syscall.SIGABRT)
 		time.Sleep(time.Hour)
 	case "hang.h5":
-		fmt.Fprintf(os.NewFile(reportDescriptor, "report"), "at %q\n", "/model/vp")
+		sayAt("/model/vp")
 		time.Sleep(time.Hour)
 	case "silent.h5":
 		os.Exit(0)
 	}
 	return true
+}
+
+func sayAt(object string) {
+	_ = gob.NewEncoder(os.NewFile(replyDescriptor, "replies")).Encode(reply{At: object})
 }
 
 func TestACrashOfTheChildIsASentence(t *testing.T) {
@@ -177,7 +182,7 @@ func TestACrashOfTheChildIsASentence(t *testing.T) {
 		_, err := Open(path)
 		wantError(t, err, path, "libhdf5 crashed on it")
 		if name == "crash.h5" {
-			wantError(t, err, "/model/vp", "exit status")
+			wantError(t, err, "/model/vp", "exit status 2")
 		}
 		if !errors.Is(err, ErrDamaged) {
 			t.Errorf("%v is not ErrDamaged", err)
@@ -186,37 +191,43 @@ func TestACrashOfTheChildIsASentence(t *testing.T) {
 }
 
 func TestAHangOfTheChildEnds(t *testing.T) {
-	defer func(d time.Duration) { probePatience = d }(probePatience)
-	probePatience = 500 * time.Millisecond
+	defer func(d time.Duration) { patience = d }(patience)
+	patience = 500 * time.Millisecond
 	path := filepath.Join(t.TempDir(), "hang.h5")
 	check(t, os.WriteFile(path, ownFile(t), 0o644))
 	_, err := Open(path)
 	wantError(t, err, path, "did not finish reading /model/vp")
 
-	probePatience = time.Hour
+	patience = time.Hour
 	ctx, cancel := context.WithTimeout(context.Background(), 200*time.Millisecond)
 	defer cancel()
-	if err := Probe(ctx, path); !errors.Is(err, context.DeadlineExceeded) {
-		t.Errorf("a cancelled probe returns %v", err)
+	if _, err := OpenContext(ctx, path); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("a cancelled OpenContext returns %v", err)
 	}
 }
 
 func TestVerdictsAreRememberedUntilTheFileChanges(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "hang.h5") // whose child would never answer
-	check(t, os.WriteFile(path, ownFile(t), 0o644))
+	path := filepath.Join(t.TempDir(), "problem.h5")
+	data := ownFile(t)
 	old := time.Now().Add(-time.Hour)
-	check(t, os.Chtimes(path, old, old))
-	info, err := os.Stat(path)
-	check(t, err)
-	verdicts.Store(makeVerdictKey(path, info), verdict{nil})
-	check(t, Probe(context.Background(), path))
-
-	check(t, os.Chtimes(path, old.Add(time.Second), old.Add(time.Second)))
-	ctx, cancel := context.WithTimeout(context.Background(), 200*time.Millisecond)
-	defer cancel()
-	if err := Probe(ctx, path); !errors.Is(err, context.DeadlineExceeded) {
-		t.Errorf("a changed file is not probed again: %v", err)
+	put := func(data []byte, changed time.Time) {
+		check(t, os.WriteFile(path, data, 0o644))
+		check(t, os.Chtimes(path, changed, changed))
 	}
+	put(data, old)
+	check(t, open(t, path).Close())
+	// Values whose checksum is wrong, in a file that claims not to have changed, show that nothing is read again.
+	flipped := bytes.Clone(data)
+	flipped[len(flipped)/2] ^= 1
+	put(flipped, old)
+	f := open(t, path)
+	_, _, err := f.ReadFloat32("/model/plain")
+	wantError(t, err, "/model/plain", "cannot be read")
+	put(flipped, old.Add(time.Second))
+	_, err = Open(path)
+	wantError(t, err, path, "damaged", "/model/plain")
+	put(data, old.Add(2*time.Second))
+	check(t, open(t, path).Close())
 }
 
 func TestAbsurdShapesAreRefusedBeforeReading(t *testing.T) {

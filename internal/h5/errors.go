@@ -25,7 +25,7 @@ type tagged struct {
 func (e *tagged) Error() string { return e.text }
 func (e *tagged) Unwrap() error { return e.is }
 
-// damaged says what cannot be read, with libhdf5's reason. On the worker, right after the failure.
+// damaged says what cannot be read, with libhdf5's reason. Call it right after the failure.
 func damaged(format string, args ...any) error {
 	return damagedBecause(reason(), format, args...)
 }

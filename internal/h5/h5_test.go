@@ -134,7 +134,7 @@ func TestRoundTripKeepsAttributesAndTexts(t *testing.T) {
 	for name, want := range map[string]any{
 		"title": "Übung", "empty": "", "dx": 12.5, "origin": []float64{1, -2}, "n": int64(-3), "m": int64(4),
 		"yes": int64(1), "no": int64(0), "list": []int64{5, 6}, "names": []string{"vp", "", "density"},
-		"single": 0.5, "long": long, "nobody": []float64{},
+		"single": 0.5, "long": long, "nobody": []float64(nil),
 	} {
 		a, exists, err := f.Attr("vp", name)
 		check(t, err)
@@ -239,7 +239,7 @@ func TestAttributesOfOtherProgramsAreRead(t *testing.T) {
 	f := open(t, "testdata/h5py.h5")
 	for name, want := range map[string]any{
 		"flag": int64(1), "dz": 12.5, "big": []float64{1.5, -2.5}, "count": int64(-7), "huge": float64(math.MaxUint64),
-		"names": []string{"vp", "rho"}, "nothing": []float64{}, "pair": nil,
+		"names": []string{"vp", "rho"}, "nothing": []float64(nil), "pair": nil,
 	} {
 		a, exists, err := f.Attr("/", name)
 		check(t, err)
@@ -392,7 +392,7 @@ func TestListShowsTheWholeTree(t *testing.T) {
 			t.Errorf("%s is not listed", path)
 			continue
 		}
-		if got.Kind != want.Kind || got.Target != want.Target || !reflect.DeepEqual(got.Shape, want.Shape) ||
+		if got.Kind != want.Kind || got.Target != want.Target || fmt.Sprint(got.Shape) != fmt.Sprint(want.Shape) ||
 			got.Type != want.Type || got.Bytes != want.Bytes || got.Compression != want.Compression {
 			t.Errorf("%s: got %+v, want %+v", path, got, want)
 		}

@@ -42,16 +42,23 @@ func (k Kind) String() string {
 	return fmt.Sprintf("object of unknown kind %d", int(k))
 }
 
+// How numbers are handed over.
+const (
+	asFloat32 = C.H5X_FLOAT32
+	asFloat64 = C.H5X_FLOAT64
+	asInt64   = C.H5X_INT64
+)
+
 // extent is the shape of a data set or attribute and its number of elements.
 type extent struct {
-	shape []int // empty, not nil, for a scalar; nil where there are no elements at all
+	shape []int // empty for a scalar; one dimension of 0 where there are no elements at all
 	n     int
 }
 
 // makeExtent checks that the number of elements can be counted.
 func makeExtent(e *C.h5x_extent) (extent, error) {
 	if e.null != 0 {
-		return extent{}, nil
+		return extent{shape: []int{0}}, nil
 	}
 	x := extent{shape: make([]int, int(e.rank)), n: 1}
 	empty := false

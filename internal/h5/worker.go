@@ -15,7 +15,7 @@ import (
 )
 
 // libhdf5 keeps its error stack per thread and serialises its calls anyway, so one goroutine, locked to its thread,
-// does all HDF5 work and owns the fields of every File.
+// does all of this process's HDF5 work, which is writing, and owns every draft.
 var (
 	startWorker sync.Once
 	jobs        chan func()

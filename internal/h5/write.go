@@ -32,6 +32,7 @@ type draft struct {
 	temporary *os.File
 	target    string // where the file will be
 	broken    error  // the first failed write
+	closed    bool
 }
 
 // Create starts a file that replaces the one at path, if any, at Commit. It fails at once where the folder is missing
@@ -100,8 +101,7 @@ func (f *File) Commit() error {
 			d.broken = err
 			return fmt.Errorf("the file cannot be saved: %w", err)
 		}
-		f.closed = true
-		return d.discard()
+		return d.close()
 	})
 }
 
@@ -151,6 +151,14 @@ func pathless(err error) error {
 	return err
 }
 
+func (d *draft) close() error {
+	if d.closed {
+		return nil
+	}
+	d.closed = true
+	return d.discard()
+}
+
 // discard closes and removes everything that is not the target.
 func (d *draft) discard() error {
 	var errs []error
@@ -175,10 +183,10 @@ func (d *draft) discard() error {
 func (f *File) write(job func(*draft) error) error {
 	return f.wrap(do(func() error {
 		switch {
-		case f.closed:
-			return errors.New("the file is already closed")
 		case f.out == nil:
 			return errors.New("the file is open for reading and cannot be changed")
+		case f.out.closed:
+			return errClosed
 		case f.out.broken != nil:
 			return fmt.Errorf("an earlier write failed: %w", f.out.broken)
 		}
@@ -270,7 +278,7 @@ func chunkShape(shape []int, size int) []int {
 }
 
 // dataset makes a data set of numbers, or with text > 0 of strings of that length.
-func (d *draft) dataset(object string, as C.int, text int, shape, chunk []int, gzip Compression,
+func (d *draft) dataset(object string, as int, text int, shape, chunk []int, gzip Compression,
 	values unsafe.Pointer) error {
 	name, err := d.place(object)
 	if err != nil {
@@ -280,7 +288,7 @@ func (d *draft) dataset(object string, as C.int, text int, shape, chunk []int, g
 	if C.h5x_kind(d.id, name) != C.H5X_MISSING {
 		return fmt.Errorf("%s is already there", object)
 	}
-	if C.h5x_write(d.id, name, as, C.size_t(text), C.int(len(shape)), dimensions(shape), dimensions(chunk),
+	if C.h5x_write(d.id, name, C.int(as), C.size_t(text), C.int(len(shape)), dimensions(shape), dimensions(chunk),
 		C.int(gzip), values) < 0 {
 		d.broken = fmt.Errorf("%s cannot be written: %s", object, reason())
 		return d.broken
@@ -424,14 +432,14 @@ func numbersAttribute[T number](d *draft, object, name string, values []T, shape
 	return d.attribute(object, name, numberKind(zero), 0, shape, first)
 }
 
-func (d *draft) attribute(object, name string, as C.int, text int, shape []int, values unsafe.Pointer) error {
+func (d *draft) attribute(object, name string, as int, text int, shape []int, values unsafe.Pointer) error {
 	cobject, cname := C.CString(object), C.CString(name)
 	defer C.free(unsafe.Pointer(cobject))
 	defer C.free(unsafe.Pointer(cname))
 	if C.h5x_kind(d.id, cobject) <= 0 {
 		return &tagged{"there is no " + object, ErrNoObject}
 	}
-	if C.h5x_write_attr(d.id, cobject, cname, as, C.size_t(text), C.int(len(shape)), dimensions(shape), values) < 0 {
+	if C.h5x_write_attr(d.id, cobject, cname, C.int(as), C.size_t(text), C.int(len(shape)), dimensions(shape), values) < 0 {
 		d.broken = errors.New("it cannot be written: " + reason())
 		return d.broken
 	}
