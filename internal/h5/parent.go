@@ -199,6 +199,7 @@ func (r *reader) close() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.broken == nil {
+		r.kill() // it only reads, so nothing is lost, and it may be busy
 		r.end()
 	}
 	r.broken = errClosed
