@@ -289,6 +289,19 @@ func TestFrozenCellsKeepTheirBits(t *testing.T) {
 	})
 }
 
+func TestGradientsOfFrozenCellsAreIgnored(t *testing.T) {
+	h, c := spread(10, 10)
+	h[3], c[3] = 1e8, 1 // at the source, say
+	o := unit()
+	o.Mask = []float32{1, 1, 1, 0, 1, 1, 1, 1, 1, 1}
+	m := mustMethod(t, "lbfgs", o)
+	f := quadratic(h, c)
+	drive(t, m, f, cells(10), -1, 40, nil)
+	if s := m.Status(); s.Skipped > 0 || s.Pairs < 5 {
+		t.Errorf("%d pairs were skipped and %d learned beside a frozen cell of large gradient", s.Skipped, s.Pairs)
+	}
+}
+
 func TestEverythingFrozenStopsWithAReason(t *testing.T) {
 	h, c := spread(4, 2)
 	forEveryMethod(t, func() MethodOptions { o := unit(); o.Mask = cells(4); return o }, func(t *testing.T, make func() Method) {
@@ -367,17 +380,22 @@ func TestUphillGradientStopsWithAReason(t *testing.T) {
 	})
 }
 
-func TestInsufficientDecreaseIsTakenBeforeGivingUp(t *testing.T) {
-	// A gradient a million times too steep: no step decreases by Armijo's fraction of its promise, yet many decrease.
-	h, c := spread(6, 5)
-	smooth := quadratic(h, c)
-	steep := func(x []float32) Evaluation {
-		e := smooth(x)
+// tooSteep multiplies gradients by a million: no step decreases the misfit by Armijo's fraction of its promise, yet many do
+// decrease it.
+func tooSteep(f objective) objective {
+	return func(x []float32) Evaluation {
+		e := f(x)
 		for i := range e.Gradient {
 			e.Gradient[i] *= 1e6
 		}
 		return e
 	}
+}
+
+func TestInsufficientDecreaseIsTakenBeforeGivingUp(t *testing.T) {
+	h, c := spread(6, 5)
+	smooth := quadratic(h, c)
+	steep := tooSteep(smooth)
 	forEveryMethod(t, unit, func(t *testing.T, make func() Method) {
 		m := make()
 		start := smooth(cells(6)).Misfit
@@ -559,6 +577,39 @@ func TestResumeFromEveryStepGivesTheSameBits(t *testing.T) {
 	})
 }
 
+func TestResumeBeforeAnInsufficientDecreaseIsSettled(t *testing.T) {
+	h, c := spread(6, 5)
+	steep := tooSteep(quadratic(h, c))
+	forEveryMethod(t, unit, func(t *testing.T, make func() Method) {
+		m := make()
+		x := cells(6)
+		if err := m.Start(x, steep(x)); err != nil {
+			t.Fatal(err)
+		}
+		var e Evaluation
+		settled := false
+		for m.Status().Iteration == 0 {
+			request, x, err := m.Next(e)
+			if err != nil || request == Stop {
+				t.Fatal(request, err)
+			}
+			fresh := make()
+			if err := fresh.Restore(throughStorage(t, m.State())); err != nil {
+				t.Fatal(err)
+			}
+			if again, y := fresh.Pending(); again != request || !slices.Equal(x, y) {
+				t.Fatalf("trial %d: %v at %v became %v at %v", m.Status().Trials, request, x, again, y)
+			}
+			settled = settled || m.State().Phase == phaseSettle
+			e = answer(steep, request, x)
+			m = fresh
+		}
+		if !settled {
+			t.Error("the search did not fall back on its best trial: the test proves nothing")
+		}
+	})
+}
+
 func TestInjectedStepIsLearnedOrNot(t *testing.T) {
 	h, c := spread(10, 40)
 	f := quadratic(h, c)
@@ -676,6 +727,43 @@ func TestNewObjectiveReevaluatesAndKeepsOrDropsPairs(t *testing.T) {
 		}
 		if s := m.Status(); s.Misfit > 1e-8*second(at).Misfit {
 			t.Errorf("keep %v: the misfit fell only from %g to %g", keep, second(at).Misfit, s.Misfit)
+		}
+	}
+}
+
+func TestConjugacyEndsWithAnotherObjectiveOrAnOutsideStep(t *testing.T) {
+	h, c := spread(8, 30)
+	f := quadratic(h, c)
+	for what, change := range map[string]func(m Method, x []float32) error{
+		"new objective": func(m Method, _ []float32) error { return m.NewObjective(true) },
+		"leap":          func(m Method, x []float32) error { return m.Inject(x, f(x), false) },
+		"learned leap":  func(m Method, x []float32) error { return m.Inject(x, f(x), true) },
+	} {
+		m := mustMethod(t, "cg", unit())
+		drive(t, m, f, cells(8), -1, 12, nil)
+		x := current(m)
+		for i := range x {
+			x[i] += 0.1
+		}
+		if err := change(m, x); err != nil {
+			t.Fatal(what, err)
+		}
+		_, x = m.Pending()
+		x = slices.Clone(x)
+		e := f(x)
+		_, trial, err := m.Next(e)
+		if err != nil {
+			t.Fatal(what, err)
+		}
+		var along, change, gradient float64
+		for i, v := range trial {
+			d := float64(v) - float64(x[i])
+			along -= d * float64(e.Gradient[i])
+			change += d * d
+			gradient += float64(e.Gradient[i]) * float64(e.Gradient[i])
+		}
+		if cosine := along / math.Sqrt(change*gradient); cosine < 1-1e-6 { // float32
+			t.Errorf("%s: the next direction has cosine %g with steepest descent", what, cosine)
 		}
 	}
 }
