@@ -4,8 +4,9 @@ SHELL := /bin/bash
 
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 DEMO := build/demo.h5
-# Flags for 'make run', as in: make run RUN_FLAGS='--iterations 3'
+# Flags for 'make run' and 'make test', as in: make run RUN_FLAGS='--iterations 3'
 RUN_FLAGS ?=
+TEST_FLAGS ?=
 PEERS := build/peers-venv/bin/python
 
 .PHONY: help setup build run test bench-peers verify clean
@@ -28,7 +29,7 @@ test: setup ## vet and run all tests, and count them
 	@go vet ./...
 	@mkdir -p build
 	@go build -o build/count-tests ./scripts/count-tests
-	@go test -json ./... | build/count-tests scripts/test-floor
+	@go test -json $(TEST_FLAGS) ./... | build/count-tests scripts/test-floor
 
 bench-peers: ## install the codes to compare with and time them side by side with this one
 	@scripts/setup peers
