@@ -1,0 +1,137 @@
+package fwi
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+
+	"gofwi/internal/h5"
+)
+
+// Fingerprint identifies what a run computes: the prepared problem and the configuration, threads and memory apart, which
+// change no bit of the result.
+func Fingerprint(p *Problem, c Config) string {
+	c.Threads, c.MemoryLimit = 0, 0
+	h := sha256.New()
+	h.Write(c.YAML())
+	add := func(v []float32) {
+		// binary.Write of a slice fails for no slice of float32
+		_ = binary.Write(h, binary.LittleEndian, int64(len(v)))
+		_ = binary.Write(h, binary.LittleEndian, v)
+	}
+	add(p.Start)
+	add(p.Mask)
+	for _, g := range p.Observed {
+		add(g)
+	}
+	for _, s := range p.Survey.Shots {
+		_ = binary.Write(h, binary.LittleEndian, []float64(s.Sources[0]))
+	}
+	return hex.EncodeToString(h.Sum(nil)[:16])
+}
+
+// scalars of a snapshot, kept as JSON, which holds them to the bit.
+type snapshotScalars struct {
+	Fingerprint     string
+	Stage, Batch    int
+	Solves, Seconds float64
+	Shots           []int
+	Method          *State
+	History         []historyLine
+}
+
+// historyLine is a Record whose model error may be missing: JSON has no NaN.
+type historyLine struct {
+	Record
+	ModelRMS *float64
+}
+
+// SaveSnapshot writes a checkpoint in place of the one before, which survives if that fails.
+func SaveSnapshot(path, fingerprint string, s *Snapshot) error {
+	f, err := h5.Create(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	scalars := snapshotScalars{fingerprint, s.Stage, s.Batch, s.Solves, s.Seconds, s.Shots, s.Method, nil}
+	for _, r := range s.History {
+		line := historyLine{Record: r}
+		if !math.IsNaN(r.ModelRMS) {
+			line.ModelRMS = &r.ModelRMS
+		}
+		line.Record.ModelRMS = 0
+		scalars.History = append(scalars.History, line)
+	}
+	text, err := json.Marshal(scalars)
+	if err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	err = f.WriteString("/state", string(text))
+	array := func(name string, v []float32) {
+		if len(v) > 0 {
+			err = errors.Join(err, f.WriteFloat32(name, v, []int{len(v)}, h5.NoCompression))
+		}
+	}
+	array("/base", s.Base)
+	array("/illumination", s.Illumination)
+	array("/wavelet", s.Wavelet)
+	if s.Method != nil {
+		for name, v := range s.Method.Arrays() {
+			array("/method/"+name, *v)
+		}
+	}
+	if err != nil {
+		return err
+	}
+	return f.Commit()
+}
+
+// LoadSnapshot reads a checkpoint, which must belong to the run with the given fingerprint.
+func LoadSnapshot(path, fingerprint string) (*Snapshot, error) {
+	f, err := h5.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	text, err := f.ReadString("/state")
+	if err != nil {
+		return nil, err
+	}
+	var scalars snapshotScalars
+	if err := json.Unmarshal([]byte(text), &scalars); err != nil {
+		return nil, fmt.Errorf("%s: /state is not what a checkpoint holds: %w", path, err)
+	}
+	if scalars.Fingerprint != fingerprint {
+		return nil, fmt.Errorf("%s belongs to another problem or configuration: it cannot be resumed with these", path)
+	}
+	s := &Snapshot{Stage: scalars.Stage, Batch: scalars.Batch, Solves: scalars.Solves, Seconds: scalars.Seconds, Shots: scalars.Shots, Method: scalars.Method}
+	for _, line := range scalars.History {
+		r := line.Record
+		r.ModelRMS = math.NaN()
+		if line.ModelRMS != nil {
+			r.ModelRMS = *line.ModelRMS
+		}
+		s.History = append(s.History, r)
+	}
+	array := func(name string, to *[]float32) {
+		if err == nil && f.Exists(name) {
+			*to, _, err = f.ReadFloat32(name)
+		}
+	}
+	array("/base", &s.Base)
+	array("/illumination", &s.Illumination)
+	array("/wavelet", &s.Wavelet)
+	if s.Method != nil {
+		for name, v := range s.Method.Arrays() {
+			array("/method/"+name, v)
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	return s, nil
+}

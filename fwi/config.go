@@ -1,0 +1,215 @@
+package fwi
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"strconv"
+	"strings"
+
+	"gopkg.in/yaml.v3"
+)
+
+// Config is everything that a run can be told. The zero value of a field is its default; Resolve fills the defaults in, and a
+// resolved configuration, fed back, gives the same run.
+type Config struct {
+	// Start is the starting model where the problem holds none: "smooth:500m" smooths the truth with a Gaussian of that standard
+	// deviation, "gradient" fits v = a + b·depth to the truth below the water, anything else is an HDF5 file with /vp.
+	// "" is smooth:500m.
+	Start string `yaml:"start,omitempty"`
+	// Acquisition is the survey made for a bare velocity model; ignored where the problem has one.
+	Acquisition Acquisition `yaml:"acquisition,omitempty"`
+	// Order of the inversion's propagator in space: 2, 4, 6, 8. 0 is 8.
+	Order int `yaml:"order,omitempty"`
+	// Layer is the width in cells of the absorbing layers. 0 is 16.
+	Layer int `yaml:"layer,omitempty"`
+	// FreeSurface makes the top of the grid a free surface instead of absorbing.
+	FreeSurface bool `yaml:"free_surface,omitempty"`
+	// MinVelocity and MaxVelocity bound the model in m/s. 0: 0.85 of the slowest and 1.25 of the fastest of the start model,
+	// rounded outwards to 50 m/s.
+	MinVelocity float64 `yaml:"min_velocity,omitempty"`
+	MaxVelocity float64 `yaml:"max_velocity,omitempty"`
+	// Misfit is least-squares, trace-normalised, envelope, correlation or student-t. "" is least-squares.
+	Misfit string `yaml:"misfit,omitempty"`
+	// Method is lbfgs, descent or cg. "" is lbfgs.
+	Method string `yaml:"method,omitempty"`
+	// Memory is the number of pairs that L-BFGS keeps. 0 is 10.
+	Memory int `yaml:"memory,omitempty"`
+	// FirstChange is the largest velocity change in m/s of the first step of a stage. 0 is 80.
+	FirstChange float64 `yaml:"first_change,omitempty"`
+	// MaxChange is the largest velocity change in m/s of any step. 0 is 400.
+	MaxChange float64 `yaml:"max_change,omitempty"`
+	// Preconditioner weights the gradient by the inverse of the illumination.
+	Preconditioner PreconditionerConfig `yaml:"preconditioner,omitempty"`
+	// EstimateWavelet lets each stage begin by fitting the source wavelet to the observed data (a Wiener filter common to all shots).
+	EstimateWavelet bool `yaml:"estimate_wavelet,omitempty"`
+	// PointsPerWavelength of a stage's grid at its highest frequency and the slowest velocity. 0 is 4.5.
+	PointsPerWavelength float64 `yaml:"points_per_wavelength,omitempty"`
+	// Dispersion says what to do when the user's own grid is coarser than PointsPerWavelength asks: "warn" or "refuse". "" is warn.
+	Dispersion string `yaml:"dispersion,omitempty"`
+	// Stages is the multiscale schedule, one row a stage. Empty: made from the band of the data.
+	Stages []Stage `yaml:"stages,omitempty"`
+	// Iterations, if positive, caps the iterations of every stage.
+	Iterations int `yaml:"iterations,omitempty"`
+	// Seed of everything drawn at random.
+	Seed uint64 `yaml:"seed,omitempty"`
+	// Threads is the number of shots worked on at a time. 0 is one per CPU.
+	Threads int `yaml:"threads,omitempty"`
+	// MemoryLimit in bytes. 0 is three quarters of what the system has available.
+	MemoryLimit int `yaml:"memory_limit,omitempty"`
+	// Storage of the forward field: every-step or every-kth. "" is every-kth.
+	Storage string `yaml:"storage,omitempty"`
+	// Backend is auto or cpu. "" is auto.
+	Backend string `yaml:"backend,omitempty"`
+}
+
+// Acquisition is a surface survey with a fixed spread: every shot is heard by all receivers.
+type Acquisition struct {
+	Shots         int     `yaml:"shots,omitempty"`          // 0: one every 240 m, 12 to 48
+	Receivers     int     `yaml:"receivers,omitempty"`      // 0: one every 25 m, at most 400
+	SourceDepth   float64 `yaml:"source_depth,omitempty"`   // m, 0: 10, or one cell if that is more
+	ReceiverDepth float64 `yaml:"receiver_depth,omitempty"` // m, 0: as the sources
+	Duration      float64 `yaml:"duration,omitempty"`       // s, 0: until the base's reflections at long offset have come
+	DT            float64 `yaml:"dt,omitempty"`             // s, 0: 0.004
+	MinFrequency  float64 `yaml:"min_frequency,omitempty"`  // Hz, 0: 3; the source emits nothing below
+	MaxFrequency  float64 `yaml:"max_frequency,omitempty"`  // Hz, 0: 20; nor above
+	Noise         float64 `yaml:"noise,omitempty"`          // standard deviation of white noise in the band as a fraction of the RMS of the data
+}
+
+// PreconditionerConfig: P = (S + Floor)^-Power with the illumination S, smoothed and divided by its mean below the water.
+type PreconditionerConfig struct {
+	Power     float64 `yaml:"power,omitempty"`     // 0 is 0.75; negative switches the preconditioner off
+	Floor     float64 `yaml:"floor,omitempty"`     // 0 is 0.01
+	Smoothing float64 `yaml:"smoothing,omitempty"` // of the gradient, as a fraction of the stage's shortest wavelength; 0 is 0.2, negative none
+}
+
+// Stage is a row of the schedule.
+type Stage struct {
+	MinFrequency float64 `yaml:"min_frequency"`        // Hz, pass band of the data; 0: no high-pass
+	MaxFrequency float64 `yaml:"max_frequency"`        // Hz
+	Iterations   int     `yaml:"iterations"`           // at most
+	Shots        int     `yaml:"shots,omitempty"`      // size of the mini-batches, 0: all shots
+	MaxOffset    float64 `yaml:"max_offset,omitempty"` // m, 0: all
+	Misfit       string  `yaml:"misfit,omitempty"`     // "": as the run
+	Tolerance    float64 `yaml:"tolerance,omitempty"`  // ends when an iteration lowers the misfit by less than this fraction; 0: 0.002
+}
+
+// ParseConfig reads YAML; unknown keys are errors.
+func ParseConfig(text []byte) (Config, error) {
+	var c Config
+	d := yaml.NewDecoder(bytes.NewReader(text))
+	d.KnownFields(true)
+	if err := d.Decode(&c); err != nil && !errors.Is(err, io.EOF) {
+		return c, fmt.Errorf("configuration: %w", err)
+	}
+	return c, nil
+}
+
+// YAML returns the configuration in the form that ParseConfig reads.
+func (c Config) YAML() []byte {
+	text, err := yaml.Marshal(c)
+	if err != nil {
+		panic(err) // a struct of numbers and strings
+	}
+	return text
+}
+
+// withDefaults fills in the defaults that do not depend on the problem and checks the rest.
+func (c Config) withDefaults() (Config, error) {
+	setFloat := func(v *float64, d float64) {
+		if *v == 0 {
+			*v = d
+		}
+	}
+	setInt := func(v *int, d int) {
+		if *v == 0 {
+			*v = d
+		}
+	}
+	setString := func(v *string, d string) {
+		if *v == "" {
+			*v = d
+		}
+	}
+	setString(&c.Start, "smooth:500m")
+	setInt(&c.Order, 8)
+	setInt(&c.Layer, 16)
+	setString(&c.Misfit, "least-squares")
+	setString(&c.Method, "lbfgs")
+	setInt(&c.Memory, 10)
+	setFloat(&c.FirstChange, 80)
+	setFloat(&c.MaxChange, 400)
+	setFloat(&c.Preconditioner.Power, 0.75)
+	setFloat(&c.Preconditioner.Floor, 0.01)
+	setFloat(&c.Preconditioner.Smoothing, 0.2)
+	setFloat(&c.PointsPerWavelength, 4.5)
+	setString(&c.Dispersion, "warn")
+	setString(&c.Storage, "every-kth")
+	setString(&c.Backend, "auto")
+	a := &c.Acquisition
+	setFloat(&a.DT, 0.004)
+	setFloat(&a.MinFrequency, 3)
+	setFloat(&a.MaxFrequency, 20)
+
+	oneOf := func(name, value string, choices ...string) error {
+		for _, x := range choices {
+			if value == x {
+				return nil
+			}
+		}
+		return fmt.Errorf("%s %q is unknown: choose %s", name, value, strings.Join(choices, ", "))
+	}
+	bad := func(name string, v float64) error {
+		if math.IsNaN(v) || math.IsInf(v, 0) || v < 0 {
+			return fmt.Errorf("%s is %g: it must be a positive number", name, v)
+		}
+		return nil
+	}
+	err := errors.Join(
+		oneOf("misfit", c.Misfit, MisfitNames()...), oneOf("method", c.Method, "lbfgs", "descent", "cg"), oneOf("dispersion", c.Dispersion, "warn", "refuse"),
+		oneOf("storage", c.Storage, "every-step", "every-kth"), oneOf("backend", c.Backend, "auto", "cpu"),
+		bad("min_velocity", c.MinVelocity), bad("max_velocity", c.MaxVelocity), bad("first_change", c.FirstChange), bad("max_change", c.MaxChange),
+		bad("points_per_wavelength", c.PointsPerWavelength), bad("preconditioner floor", c.Preconditioner.Floor),
+		bad("memory", float64(c.Memory)), bad("iterations", float64(c.Iterations)), bad("threads", float64(c.Threads)), bad("memory_limit", float64(c.MemoryLimit)),
+		bad("shots", float64(a.Shots)), bad("receivers", float64(a.Receivers)), bad("source_depth", a.SourceDepth), bad("receiver_depth", a.ReceiverDepth),
+		bad("duration", a.Duration), bad("dt", a.DT), bad("min_frequency", a.MinFrequency), bad("max_frequency", a.MaxFrequency), bad("noise", a.Noise))
+	if a.MinFrequency >= a.MaxFrequency || a.MaxFrequency >= 0.4/a.DT {
+		err = errors.Join(err, fmt.Errorf("a source from %g to %g Hz is impossible with samples every %g s: 0 < min_frequency < max_frequency < %g Hz",
+			a.MinFrequency, a.MaxFrequency, a.DT, 0.4/a.DT))
+	}
+	if c.MaxVelocity > 0 && c.MinVelocity >= c.MaxVelocity {
+		err = errors.Join(err, fmt.Errorf("min_velocity %g m/s is not below max_velocity %g m/s", c.MinVelocity, c.MaxVelocity))
+	}
+	for i, s := range c.Stages {
+		if !(s.MaxFrequency > s.MinFrequency) || !(s.MinFrequency >= 0) || s.Iterations < 1 || s.Shots < 0 || s.MaxOffset < 0 || s.Tolerance < 0 {
+			err = errors.Join(err, fmt.Errorf("stage %d is impossible: %g to %g Hz, %d iterations, %d shots, offsets to %g m, tolerance %g",
+				i+1, s.MinFrequency, s.MaxFrequency, s.Iterations, s.Shots, s.MaxOffset, s.Tolerance))
+		}
+		if s.Misfit != "" {
+			err = errors.Join(err, oneOf(fmt.Sprintf("stage %d: misfit", i+1), s.Misfit, MisfitNames()...))
+		}
+	}
+	return c, err
+}
+
+// smoothStart returns the standard deviation in metres of a start "smooth:500m", and whether it is one.
+func smoothStart(start string) (sigma float64, ok bool, err error) {
+	text, ok := strings.CutPrefix(start, "smooth:")
+	if !ok {
+		return 0, false, nil
+	}
+	text = strings.TrimSpace(text)
+	scale := 1.0
+	if t, km := strings.CutSuffix(text, "km"); km {
+		text, scale = t, 1000
+	} else {
+		text = strings.TrimSuffix(text, "m")
+	}
+	sigma, err = strconv.ParseFloat(text, 64)
+	if err != nil || !(sigma > 0) || math.IsInf(sigma, 0) {
+		return 0, true, fmt.Errorf("start %q: write the width of the Gaussian in metres, as in smooth:500m", start)
+	}
+	return sigma * scale, true, nil
+}

@@ -1,0 +1,144 @@
+package fwi
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"math/rand/v2"
+
+	"gofwi/wave"
+)
+
+// dataRefinement is the spacing of the grid on which data are modelled as a fraction of the finest inversion grid's. With
+// another order in space as well, the inversion does not commit the inverse crime of fitting its own numerical errors.
+const (
+	dataRefinement = 0.6
+	dataOrder      = 6
+)
+
+// dataModel returns the grid and model on which the observed data of a problem with a known truth are modelled.
+func dataModel(p *Problem, c Config) (wave.Grid, []float32, wave.Options, error) {
+	_, high, err := surveyBand(p.Survey)
+	if err != nil {
+		return wave.Grid{}, nil, wave.Options{}, err
+	}
+	vmin, vmax, err := wave.CheckVelocity(p.Grid, p.Truth)
+	if err != nil {
+		return wave.Grid{}, nil, wave.Options{}, err
+	}
+	target := dataRefinement * vmin / (high * c.PointsPerWavelength)
+	g := p.Grid
+	g.Shape, g.Spacing = make([]int, 2), make([]float64, 2)
+	for d := range g.Shape {
+		length := p.Grid.End(d) - p.Grid.Start(d)
+		cells := max(int(math.Ceil(length/target)), 2)
+		g.Shape[d], g.Spacing[d] = cells+1, length/float64(cells)
+	}
+	vp := make([]float32, g.Cells())
+	wave.NewRegrid(p.Grid, g).Velocity(vp, p.Truth)
+	_, vmax, err = wave.CheckVelocity(g, vp)
+	return g, vp, wave.Options{MaxVelocity: vmax * 1.001, Order: dataOrder, FreeSurface: c.FreeSurface, Threads: c.Threads,
+		MaxFrequency: high, MemoryLimit: c.MemoryLimit, Courant: 0.6}, err
+}
+
+// ModelData models the gathers [receiver, time] of a problem's survey in its true model, calling progress, if not nil, with the
+// shots done and in all. Config.Acquisition.Noise adds noise, white within the band of the wavelet.
+func ModelData(ctx context.Context, p *Problem, c Config, progress func(done, of int)) ([][]float32, error) {
+	c, err := c.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	if p.Truth == nil || p.Survey == nil {
+		return nil, fmt.Errorf("data cannot be modelled without a true model and a survey")
+	}
+	g, vp, o, err := dataModel(p, c)
+	if err != nil {
+		return nil, err
+	}
+	propagator, err := wave.NewPropagator(g, p.Survey, o)
+	if err != nil {
+		return nil, err
+	}
+	defer propagator.Close()
+	shots := p.Survey.AllShots()
+	var gathers [][]float32
+	batch := 2 * max(propagator.Plan().Workers, 1)
+	for i := 0; i < len(shots); i += batch {
+		part, err := propagator.Forward(ctx, vp, shots[i:min(i+batch, len(shots))])
+		if err != nil {
+			return nil, err
+		}
+		gathers = append(gathers, part...)
+		if progress != nil {
+			progress(len(gathers), len(shots))
+		}
+	}
+	if c.Acquisition.Noise > 0 {
+		if err := addNoise(gathers, p.Survey, c.Acquisition.Noise, c.Seed); err != nil {
+			return nil, err
+		}
+	}
+	return gathers, nil
+}
+
+// addNoise adds band-limited white noise whose RMS is the given fraction of the data's.
+func addNoise(gathers [][]float32, s *wave.Survey, fraction float64, seed uint64) error {
+	var energy, count float64
+	for _, g := range gathers {
+		for _, v := range g {
+			energy += float64(v) * float64(v)
+		}
+		count += float64(len(g))
+	}
+	low, high, err := surveyBand(s)
+	if err != nil {
+		return err
+	}
+	filter, err := NewFilter(Band{Low: low, High: high}, s.NT, s.DT)
+	if err != nil {
+		return err
+	}
+	for i, g := range gathers {
+		rng := rand.New(rand.NewPCG(seed, uint64(i)))
+		noise := make([]float32, len(g))
+		for k := range noise {
+			noise[k] = float32(rng.NormFloat64())
+		}
+		if err := filter.Apply(noise, noise); err != nil {
+			return err
+		}
+		var power float64
+		for _, v := range noise {
+			power += float64(v) * float64(v)
+		}
+		scale := float32(fraction * math.Sqrt(energy/count) / math.Sqrt(power/float64(len(noise))))
+		for k, v := range noise {
+			g[k] += scale * v
+		}
+	}
+	return nil
+}
+
+// surveyBand returns the lowest and highest frequency in Hz of a survey's wavelets, 20 and 40 dB below their peaks: below the
+// lower there is too little to fit, above the upper too little to disperse.
+func surveyBand(s *wave.Survey) (low, high float64, err error) {
+	low = math.Inf(1)
+	seen := map[*float32]bool{}
+	for i := range s.Shots {
+		for _, w := range s.Shots[i].Wavelets {
+			if seen[&w[0]] {
+				continue
+			}
+			seen[&w[0]] = true
+			l, _ := wave.Band(w, s.DT, -20)
+			_, h := wave.Band(w, s.DT, -40)
+			if h > 0 {
+				low, high = min(low, l), max(high, h)
+			}
+		}
+	}
+	if high == 0 {
+		return 0, 0, fmt.Errorf("all wavelets are zero: the survey emits nothing")
+	}
+	return low, high, nil
+}

@@ -1,0 +1,149 @@
+package fwi
+
+import (
+	"context"
+	"fmt"
+	"math"
+
+	"gofwi/wave"
+)
+
+// Evaluator computes misfits, gradients and gathers of whole models on the user's grid, in the band of one stage, as the inversion does.
+type Evaluator struct {
+	problem *Problem
+	config  Config
+	level   *level
+}
+
+// NewEvaluator returns an evaluator for a stage of a prepared problem.
+func NewEvaluator(ctx context.Context, p *Problem, c Config, s Stage) (*Evaluator, error) {
+	l, err := newLevel(ctx, p, c, s)
+	if err != nil {
+		return nil, err
+	}
+	return &Evaluator{p, c, l}, nil
+}
+
+// Close frees the memory of the solvers.
+func (e *Evaluator) Close() { e.level.propagator.Close() }
+
+// Grid is the stage's grid, Plan what its propagator does, Survey its band-limited survey.
+func (e *Evaluator) Grid() wave.Grid      { return e.level.grid }
+func (e *Evaluator) Plan() wave.Plan      { return e.level.propagator.Plan() }
+func (e *Evaluator) Survey() *wave.Survey { return e.level.survey }
+
+// Misfit returns the misfit of a model [nz, nx] on the user's grid.
+func (e *Evaluator) Misfit(ctx context.Context, vp []float32) (float64, error) {
+	x, err := e.restrict(vp)
+	if err != nil {
+		return 0, err
+	}
+	out, err := e.level.evaluate(ctx, x, e.level.survey.AllShots(), false)
+	if err == nil {
+		err = out.Err
+	}
+	return out.Misfit, err
+}
+
+// Gradient returns the misfit of a model on the user's grid and its derivative with respect to each cell, through the restriction to the
+// stage's grid; and the illumination on the user's grid.
+func (e *Evaluator) Gradient(ctx context.Context, vp []float32) (misfit float64, gradient, illumination []float32, err error) {
+	x, err := e.restrict(vp)
+	if err != nil {
+		return 0, nil, nil, err
+	}
+	out, err := e.level.evaluate(ctx, x, e.level.survey.AllShots(), true)
+	if err == nil {
+		err = out.Err
+	}
+	if err != nil {
+		return 0, nil, nil, err
+	}
+	gradient, illumination = make([]float32, len(vp)), make([]float32, len(vp))
+	e.level.regrid.VelocityGradient(gradient, out.Gradient, vp, x)
+	for i, m := range e.problem.Mask {
+		gradient[i] *= m
+	}
+	e.level.regrid.Prolong(illumination, out.illumination)
+	return out.Misfit, gradient, illumination, nil
+}
+
+// Gathers returns the synthetic and observed gathers [receiver, time] of a shot.
+func (e *Evaluator) Gathers(ctx context.Context, vp []float32, shot int) (synthetic, observed []float32, err error) {
+	x, err := e.restrict(vp)
+	if err != nil {
+		return nil, nil, err
+	}
+	g, err := e.level.propagator.Forward(ctx, x, []int{shot})
+	if err != nil {
+		return nil, nil, err
+	}
+	return g[0], e.level.observed[shot], nil
+}
+
+func (e *Evaluator) restrict(vp []float32) ([]float32, error) {
+	if _, _, err := wave.CheckVelocity(e.problem.Grid, vp); err != nil {
+		return nil, err
+	}
+	x := make([]float32, e.level.grid.Cells())
+	e.level.regrid.Velocity(x, vp)
+	return x, nil
+}
+
+// FullBand is the stage that holds everything the schedule inverts.
+func FullBand(c Config) Stage {
+	s := Stage{Misfit: c.Misfit, MinFrequency: math.Inf(1)}
+	for _, r := range c.Stages {
+		s.MaxFrequency = max(s.MaxFrequency, r.MaxFrequency)
+		s.MinFrequency = min(s.MinFrequency, r.MinFrequency)
+	}
+	if math.IsInf(s.MinFrequency, 1) {
+		s.MinFrequency = 0
+	}
+	return s
+}
+
+// StagePlan is what a stage will do and cost.
+type StagePlan struct {
+	Stage               Stage
+	Grid                wave.Grid
+	Plan                wave.Plan
+	PointsPerWavelength float64
+	PhaseError          float64 // relative, at the highest frequency and slowest velocity
+	Points              float64 // solver points × steps × shots of one solve of all shots
+}
+
+// PlanStages returns the plan of every stage, or the reason why one is impossible. Grids that are too coarse for their band, because the user's
+// own is, are refused if the configuration says so.
+func PlanStages(p *Problem, c Config) ([]StagePlan, error) {
+	_, high, err := surveyBand(p.Survey)
+	if err != nil {
+		return nil, err
+	}
+	vmin := c.slowest(p)
+	var plans []StagePlan
+	for i, s := range c.Stages {
+		o := stageOptions(c, s)
+		o.MaxFrequency = min(s.MaxFrequency, high)
+		g := stageGrid(p.Grid, o.MaxFrequency, vmin, c.PointsPerWavelength)
+		propagator, err := wave.NewPropagator(g, p.Survey, o)
+		if err != nil {
+			return nil, fmt.Errorf("stage %d: %w", i+1, err)
+		}
+		plan := propagator.Plan()
+		propagator.Close()
+		out := StagePlan{Stage: s, Grid: g, Plan: plan, PointsPerWavelength: plan.PointsPerWavelength(g, vmin)}
+		out.PhaseError = wave.PhaseError(c.Order, max(g.DZ(), g.DX()), plan.DT, o.MaxFrequency, vmin)
+		shots := len(p.Survey.Shots)
+		if s.Shots > 0 {
+			shots = s.Shots
+		}
+		out.Points = float64(plan.SolverShape[0]*plan.SolverShape[1]) * p.Survey.Duration() / plan.DT * float64(shots)
+		if out.PointsPerWavelength < 0.9*c.PointsPerWavelength && c.Dispersion == "refuse" {
+			return nil, fmt.Errorf("stage %d: %.1f points per wavelength at %.1f Hz and %.0f m/s on the grid's %.3g m, fewer than the %.1f wanted: phase velocities are off by %.2g %%; give a finer model or end the schedule at %.1f Hz",
+				i+1, out.PointsPerWavelength, o.MaxFrequency, vmin, max(g.DZ(), g.DX()), c.PointsPerWavelength, 100*out.PhaseError, vmin/(max(g.DZ(), g.DX())*c.PointsPerWavelength))
+		}
+		plans = append(plans, out)
+	}
+	return plans, nil
+}

@@ -1,0 +1,155 @@
+package fwi
+
+import (
+	"context"
+	"fmt"
+	"math"
+
+	"gofwi/wave"
+)
+
+// Notice is called with sentences about what is done and assumed.
+type Notice func(format string, args ...any)
+
+// Prepare completes a problem: survey, update mask, starting model and observed data, where the file held none, and returns the
+// configuration with every default filled in. progress, if not nil, follows the modelling of data.
+func Prepare(ctx context.Context, p *Problem, c Config, say Notice, progress func(done, of int)) (Config, error) {
+	if say == nil {
+		say = func(string, ...any) {}
+	}
+	c, err := c.withDefaults()
+	if err != nil {
+		return c, err
+	}
+	if p.Survey == nil {
+		c.Acquisition = resolveAcquisition(c.Acquisition, p.Grid, p.Truth)
+		a := c.Acquisition
+		if p.Survey, err = makeSurvey(a, p.Grid); err != nil {
+			return c, err
+		}
+		say("survey: none in the file; %d shots and %d receivers across the section, at %g and %g m depth, record %g s every %g ms, source %g–%g Hz",
+			a.Shots, a.Receivers, a.SourceDepth, a.ReceiverDepth, a.Duration, 1e3*a.DT, a.MinFrequency, a.MaxFrequency)
+	}
+	if p.Mask == nil {
+		p.Mask = make([]float32, len(p.Water))
+		frozen := 0
+		for i, w := range p.Water {
+			if w {
+				frozen++
+			} else {
+				p.Mask[i] = 1
+			}
+		}
+		if frozen > 0 {
+			say("update mask: none in the file; the water layer is kept, %.1f %% of the cells", 100*float64(frozen)/float64(len(p.Mask)))
+		}
+	}
+	if allZero(p.Mask) {
+		return c, fmt.Errorf("the update mask freezes all %d cells: there is nothing to invert for", len(p.Mask))
+	}
+	if p.Start == nil {
+		if err := makeStart(p, c, say); err != nil {
+			return c, err
+		}
+	}
+	low, high, err := surveyBand(p.Survey)
+	if err != nil {
+		return c, err
+	}
+	if len(c.Stages) == 0 {
+		c.Stages = DefaultStages(low, high, defaultIterations)
+		say("schedule: none given; made for the source's band, %.1f–%.1f Hz", low, high)
+	}
+	for i := range c.Stages {
+		s := &c.Stages[i]
+		if s.Misfit == "" {
+			s.Misfit = c.Misfit
+		}
+		if s.Tolerance == 0 {
+			s.Tolerance = 0.002
+		}
+		if c.Iterations > 0 {
+			s.Iterations = min(s.Iterations, c.Iterations)
+		}
+		if s.Shots >= len(p.Survey.Shots) {
+			s.Shots = 0
+		}
+	}
+	vmin, vmax, err := wave.CheckVelocity(p.Grid, p.Start)
+	if err != nil {
+		return c, fmt.Errorf("starting model: %w", err)
+	}
+	if c.MinVelocity == 0 {
+		c.MinVelocity = 50 * math.Floor(0.85*vmin/50)
+		if vmin > 1400 && c.MinVelocity < 1400 {
+			c.MinVelocity = 1400 // nothing under a sea is slower than its water but gas
+		}
+	}
+	if c.MaxVelocity == 0 {
+		c.MaxVelocity = 50 * math.Ceil(1.25*vmax/50)
+	}
+	if vmin < c.MinVelocity-0.5 || vmax > c.MaxVelocity+0.5 {
+		return c, fmt.Errorf("the starting model runs from %.0f to %.0f m/s, beyond the bounds %.0f to %.0f m/s", vmin, vmax, c.MinVelocity, c.MaxVelocity)
+	}
+	if p.Observed == nil {
+		g, _, o, err := dataModel(p, c)
+		if err != nil {
+			return c, err
+		}
+		say("data: none in the file; modelled in the true model on a finer grid of %d × %d cells of %.3g × %.3g m with order %d", g.NZ(), g.NX(), g.DZ(), g.DX(), o.Order)
+		if p.Observed, err = ModelData(ctx, p, c, progress); err != nil {
+			return c, err
+		}
+	}
+	return c, nil
+}
+
+const defaultIterations = 20
+
+func allZero(v []float32) bool {
+	for _, x := range v {
+		if x != 0 {
+			return false
+		}
+	}
+	return true
+}
+
+func makeStart(p *Problem, c Config, say Notice) error {
+	sigma, smooth, err := smoothStart(c.Start)
+	if err != nil {
+		return err
+	}
+	if !smooth && c.Start != "gradient" {
+		other, err := OpenProblem(c.Start)
+		if err != nil {
+			return fmt.Errorf("start model: %w", err)
+		}
+		v := other.Truth
+		if other.Start != nil {
+			v = other.Start
+		}
+		if other.Grid.NZ() != p.Grid.NZ() || other.Grid.NX() != p.Grid.NX() {
+			return fmt.Errorf("the start model %s is %d × %d, the problem %d × %d cells: they must be alike", c.Start, other.Grid.NZ(), other.Grid.NX(), p.Grid.NZ(), p.Grid.NX())
+		}
+		p.Start = v
+		say("start model: read from %s", c.Start)
+		return nil
+	}
+	if p.Truth == nil {
+		return fmt.Errorf("there is no /start/vp and no true model to derive one from: give --start FILE")
+	}
+	if smooth {
+		if p.Start, err = StartSmooth(p.Truth, p.Mask, p.Grid.Shape, p.Grid.Spacing, sigma); err != nil {
+			return err
+		}
+		say("start model: none in the file; the truth smoothed in slowness with σ = %g m", sigma)
+		return nil
+	}
+	var a, b float64
+	if p.Start, a, b, err = StartGradient(p.Truth, p.Mask, p.Grid.Shape, p.Grid.Spacing); err != nil {
+		return err
+	}
+	say("start model: none in the file; v = %.0f m/s + %.3f /s × depth, the truth's linear trend", a, b)
+	return nil
+}

@@ -1,0 +1,423 @@
+package fwi
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"time"
+
+	"gofwi/wave"
+)
+
+// Record is one line of a run's history: an iterate that was accepted, the first of each stage included.
+type Record struct {
+	Stage     int     // from 0
+	Iteration int     // in the stage; 0 is its beginning
+	Solves    float64 // wave solves per shot since the run began
+	Seconds   float64 // since the run began, interruptions not counted
+	Misfit    float64 // of the stage's data: ½ for a model that predicts nothing, where it is least squares
+	ModelRMS  float64 // m/s below the water, NaN where the truth is unknown
+}
+
+// Progress is what an Observer sees.
+type Progress struct {
+	Record
+	Stages int // in all
+	Of     int // iterations that the stage may take
+	Model  []float32
+	Trial  bool // a trial model was evaluated, nothing is accepted yet
+}
+
+// Observer is called after every evaluation. It must not keep Model.
+type Observer func(Progress)
+
+// Run is an inversion that can be interrupted and resumed at any evaluation.
+type Run struct {
+	Problem *Problem
+	Config  Config // resolved by Prepare
+
+	// Observer, if not nil, follows the progress. Save, if not nil, is called when the run's state is worth keeping: after
+	// every accepted iterate at which SaveEvery has passed since the last time, at the end of each stage, and when the context ends.
+	Observer  Observer
+	Save      func(*Snapshot) error
+	SaveEvery time.Duration // 0: 20 s
+	Say       Notice
+
+	state    Snapshot
+	level    *level
+	method   Method
+	weight   *Preconditioner
+	x        []float32 // the method's current iterate
+	latest   []float32 // illumination of the last evaluation
+	started  time.Time
+	before   float64 // seconds of earlier sittings
+	lastSave time.Time
+	scored   []bool
+}
+
+// Snapshot is everything that a run remembers.
+type Snapshot struct {
+	Stage        int     // being worked on; the number of stages when done
+	Solves       float64 // wave solves per shot
+	Seconds      float64
+	Batch        int       // mini-batches drawn in the stage
+	Shots        []int     // of the current mini-batch
+	Base         []float32 // model at the beginning of the stage, user's grid
+	Illumination []float32 // that the preconditioner uses, stage's grid
+	Method       *State    // nil: the stage has not begun
+	Wavelet      []float32 // estimated factor of the stage's wavelets, nil: none
+	History      []Record
+}
+
+// NewRun returns a run from the beginning; the problem must be prepared.
+func NewRun(p *Problem, c Config) *Run {
+	return &Run{Problem: p, Config: c, state: Snapshot{Base: p.Start}}
+}
+
+// Resume makes the run go on from a snapshot of the same problem and configuration.
+func (r *Run) Resume(s *Snapshot) error {
+	if len(s.Base) != len(r.Problem.Start) {
+		return fmt.Errorf("the saved model has %d cells, the problem %d: they do not belong together", len(s.Base), len(r.Problem.Start))
+	}
+	if s.Stage > len(r.Config.Stages) {
+		return fmt.Errorf("the run was saved in stage %d, the schedule has %d: they do not belong together", s.Stage+1, len(r.Config.Stages))
+	}
+	r.state = *s
+	return nil
+}
+
+// Outcome is the result of a run.
+type Outcome struct {
+	Model      []float32 // user's grid, m/s
+	History    []Record
+	Solves     float64 // wave solves per shot
+	Seconds    float64
+	Iterations int
+}
+
+// Invert walks the schedule. When the context ends it saves and returns its error.
+func (r *Run) Invert(ctx context.Context) (*Outcome, error) {
+	r.started, r.before, r.lastSave = time.Now(), r.state.Seconds, time.Now()
+	if r.SaveEvery == 0 {
+		r.SaveEvery = 20 * time.Second
+	}
+	if r.Say == nil {
+		r.Say = func(string, ...any) {}
+	}
+	r.scored = r.Problem.Scored()
+	for r.state.Stage < len(r.Config.Stages) {
+		if err := r.runStage(ctx); err != nil {
+			if r.method != nil {
+				r.keepMethod()
+			}
+			if ctx.Err() != nil || r.method != nil {
+				if saveErr := r.save(); saveErr != nil {
+					err = errors.Join(err, saveErr)
+				}
+			}
+			return r.outcome(), fmt.Errorf("stage %d: %w", r.state.Stage+1, err)
+		}
+	}
+	return r.outcome(), r.save()
+}
+
+func (r *Run) outcome() *Outcome {
+	iterations := 0
+	for _, h := range r.state.History {
+		if h.Iteration > 0 {
+			iterations++
+		}
+	}
+	return &Outcome{Model: r.Model(), History: r.state.History, Solves: r.state.Solves, Seconds: r.seconds(), Iterations: iterations}
+}
+
+func (r *Run) seconds() float64 { return r.before + time.Since(r.started).Seconds() }
+
+func (r *Run) save() error {
+	r.state.Seconds = r.seconds()
+	r.lastSave = time.Now()
+	if r.Save == nil {
+		return nil
+	}
+	return r.Save(&r.state)
+}
+
+func (r *Run) keepMethod() { r.state.Method = r.method.State() }
+
+// Model returns the current model on the user's grid: the stage's base plus what the stage has changed, interpolated.
+func (r *Run) Model() []float32 {
+	model := append([]float32{}, r.state.Base...)
+	if r.level == nil || r.method == nil {
+		return model
+	}
+	return r.level.onUsersGrid(r.Problem, r.Config, r.state.Base, r.x)
+}
+
+// onUsersGrid adds the change that a stage has made to the model it began with.
+func (l *level) onUsersGrid(p *Problem, c Config, base, x []float32) []float32 {
+	begin := l.restrict(c, base)
+	change := make([]float32, len(x))
+	for i := range x {
+		change[i] = x[i] - begin[i]
+	}
+	out := make([]float32, len(base))
+	l.regrid.Prolong(out, change)
+	for i, b := range base {
+		if p.Mask[i] == 0 || out[i] == 0 {
+			out[i] = b
+			continue
+		}
+		out[i] = min(max(b+p.Mask[i]*out[i], float32(c.MinVelocity)), float32(c.MaxVelocity))
+	}
+	return out
+}
+
+// restrict returns a model of the user's grid on the stage's, within the bounds.
+func (l *level) restrict(c Config, model []float32) []float32 {
+	out := make([]float32, l.grid.Cells())
+	l.regrid.Velocity(out, model)
+	for i, v := range out {
+		out[i] = min(max(v, float32(c.MinVelocity)), float32(c.MaxVelocity))
+	}
+	return out
+}
+
+func (r *Run) runStage(ctx context.Context) error {
+	stage := r.Config.Stages[r.state.Stage]
+	var err error
+	r.method = nil
+	if r.level, err = newLevel(ctx, r.Problem, r.Config, stage); err != nil {
+		return err
+	}
+	defer func() {
+		r.level.propagator.Close()
+	}()
+	if r.weight, err = r.preconditioner(stage); err != nil {
+		return err
+	}
+	method, err := NewMethod(r.Config.Method, MethodOptions{FirstChange: r.Config.FirstChange, MaxChange: r.Config.MaxChange, Memory: r.Config.Memory,
+		Lower: []float32{float32(r.Config.MinVelocity)}, Upper: []float32{float32(r.Config.MaxVelocity)}, Mask: r.level.mask, Precondition: r.weight.Apply, MaxTrials: 6})
+	if err != nil {
+		return err
+	}
+	if r.state.Method != nil {
+		if err := method.Restore(r.state.Method); err != nil {
+			return err
+		}
+		if err := r.weight.SetIllumination(r.state.Illumination); err != nil {
+			return err
+		}
+		if r.state.Wavelet != nil {
+			r.level.applyWavelet(r.state.Wavelet)
+		}
+		r.x = append([]float32{}, r.state.Method.X...)
+	} else if err := r.begin(ctx, method); err != nil {
+		return err
+	}
+	r.method = method
+	request, x := method.Pending()
+	for {
+		var e Evaluation
+		switch request {
+		case Stop:
+			r.Say("stage %d ends: %s", r.state.Stage+1, method.Status().Reason)
+			return r.endStage()
+		case Accept:
+			copy(r.x, x)
+			done, failure := r.accepted(stage)
+			if failure != nil {
+				return failure
+			}
+			if done {
+				return r.endStage()
+			}
+		default:
+			full, failure := r.evaluate(ctx, x, request == EvaluateBoth)
+			if failure != nil {
+				return failure
+			}
+			e = full.Evaluation
+			if e.Err != nil {
+				r.Say("stage %d: a trial model is refused: %v", r.state.Stage+1, e.Err)
+			} else if full.illumination != nil {
+				r.latest = full.illumination
+			}
+			r.observe(true)
+		}
+		if request, x, err = method.Next(e); err != nil {
+			return err
+		}
+	}
+}
+
+func (r *Run) preconditioner(s Stage) (*Preconditioner, error) {
+	o := PreconditionerOptions{Shape: r.level.grid.Shape, Spacing: r.level.grid.Spacing, Mask: r.level.mask}
+	pc := r.Config.Preconditioner
+	if pc.Power > 0 {
+		o.IlluminationPower, o.IlluminationFloor = pc.Power, pc.Floor
+		o.IlluminationSmoothing = 1.5 * r.level.grid.DX()
+	}
+	if pc.Smoothing > 0 {
+		sigma := pc.Smoothing * r.Config.slowest(r.Problem) / s.MaxFrequency
+		o.Smoothing = []float64{sigma, sigma}
+	}
+	return NewPreconditioner(o)
+}
+
+// begin evaluates the model with which a stage starts.
+func (r *Run) begin(ctx context.Context, method Method) error {
+	r.state.Batch, r.state.Wavelet = 0, nil
+	r.drawBatch()
+	x := r.level.restrict(r.Config, r.state.Base)
+	if r.Config.EstimateWavelet {
+		factor, err := r.level.estimateWavelet(ctx, x)
+		if err != nil {
+			return err
+		}
+		r.state.Solves++
+		r.state.Wavelet = factor
+		r.level.applyWavelet(factor)
+	}
+	e, err := r.evaluate(ctx, x, true)
+	if err != nil {
+		return err
+	}
+	if e.Err != nil {
+		return fmt.Errorf("its first model cannot be evaluated: %w", e.Err)
+	}
+	if allZero(e.Gradient) && e.Misfit > 0 {
+		return fmt.Errorf("the gradient is zero everywhere although the misfit is %g: look at the mask, the offsets and the band", e.Misfit)
+	}
+	r.state.Illumination = e.illumination
+	if err := r.weight.SetIllumination(e.illumination); err != nil {
+		return err
+	}
+	if err := method.Start(x, e.Evaluation); err != nil {
+		return err
+	}
+	r.method, r.x = method, x
+	r.note(0, e.Misfit)
+	r.observe(false)
+	return nil
+}
+
+// drawBatch chooses the shots of the next mini-batch: evenly spread, from an offset drawn at random, so that each covers
+// the section.
+func (r *Run) drawBatch() {
+	n, size := len(r.Problem.Survey.Shots), r.Config.Stages[r.state.Stage].Shots
+	r.state.Shots = r.Problem.Survey.AllShots()
+	if size == 0 || size >= n {
+		return
+	}
+	rng := rand.New(rand.NewPCG(r.Config.Seed, uint64(r.state.Stage)<<32+uint64(r.state.Batch)))
+	shift := rng.Float64()
+	r.state.Shots = nil
+	for i := range size {
+		r.state.Shots = append(r.state.Shots, int((float64(i)+shift)*float64(n)/float64(size)))
+	}
+	r.state.Batch++
+}
+
+// batchLife is the number of iterations for which a mini-batch serves before the next is drawn: long enough that L-BFGS learns from
+// differences of one and the same misfit.
+const batchLife = 4
+
+// evaluate counts the solves of an evaluation in units of the whole survey.
+func (r *Run) evaluate(ctx context.Context, x []float32, gradient bool) (evaluation, error) {
+	e, err := r.level.evaluate(ctx, x, r.state.Shots, gradient)
+	if err != nil {
+		return e, err
+	}
+	share := float64(len(r.state.Shots)) / float64(len(r.Problem.Survey.Shots))
+	r.state.Solves += share
+	if gradient && e.Err == nil {
+		r.state.Solves += share
+	}
+	return e, nil
+}
+
+// accepted does what follows an accepted iterate and tells whether the stage is over.
+func (r *Run) accepted(stage Stage) (done bool, err error) {
+	st := r.method.Status()
+	iteration := st.Iteration
+	last := &r.state.History[len(r.state.History)-1]
+	if last.Stage == r.state.Stage && last.Iteration == iteration {
+		// a resumed run stands here again
+		return r.isOver(stage, st), nil
+	}
+	r.note(iteration, st.Misfit)
+	r.observe(false)
+	r.state.Illumination = r.latest
+	if err := r.weight.SetIllumination(r.state.Illumination); err != nil {
+		return false, err
+	}
+	if r.isOver(stage, st) {
+		return true, nil
+	}
+	if stage.Shots > 0 && iteration%batchLife == 0 {
+		r.drawBatch()
+		if err := r.method.NewObjective(true); err != nil {
+			return false, err
+		}
+	}
+	if time.Since(r.lastSave) >= r.SaveEvery {
+		r.keepMethod()
+		return false, r.save()
+	}
+	return false, nil
+}
+
+// isOver tells whether a stage has used its iterations or gains too little: less than the tolerance over three iterations on average.
+func (r *Run) isOver(stage Stage, st Status) bool {
+	if st.Iteration >= stage.Iterations {
+		return true
+	}
+	const window = 3
+	h := r.state.History
+	if stage.Shots > 0 || st.Iteration < window {
+		return false // misfits of different batches do not compare
+	}
+	from := h[len(h)-1-window].Misfit
+	return from-h[len(h)-1].Misfit < window*stage.Tolerance*from
+}
+
+func (r *Run) note(iteration int, misfit float64) {
+	rms := math.NaN()
+	if r.Problem.Truth != nil {
+		rms, _ = ModelRMS(r.Model(), r.Problem.Truth, r.scored)
+	}
+	r.state.History = append(r.state.History, Record{Stage: r.state.Stage, Iteration: iteration, Solves: r.state.Solves,
+		Seconds: r.seconds(), Misfit: misfit, ModelRMS: rms})
+}
+
+func (r *Run) observe(trial bool) {
+	if r.Observer == nil || len(r.state.History) == 0 {
+		return
+	}
+	p := Progress{Record: r.state.History[len(r.state.History)-1], Stages: len(r.Config.Stages), Of: r.Config.Stages[r.state.Stage].Iterations, Trial: trial}
+	p.Solves, p.Seconds = r.state.Solves, r.seconds()
+	if !trial {
+		p.Model = r.Model()
+	}
+	r.Observer(p)
+}
+
+// endStage puts the stage's change into the model of the user's grid.
+func (r *Run) endStage() error {
+	r.state.Base = r.Model()
+	r.state.Stage++
+	r.state.Method, r.state.Illumination, r.state.Wavelet = nil, nil, nil
+	r.method = nil
+	return r.save()
+}
+
+// classify sorts what went wrong: a model to blame is told to the optimiser, the rest ends the run.
+func (l *level) classify(e *evaluation, err error) error {
+	if errors.Is(err, wave.ErrVelocity) || errors.Is(err, wave.ErrNotFinite) {
+		e.Err = err
+		return nil
+	}
+	return err
+}

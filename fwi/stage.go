@@ -1,0 +1,280 @@
+package fwi
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"sync"
+
+	"gofwi/wave"
+)
+
+// level is one stage's problem on the stage's own grid: band-limited data and wavelets at the solver's sampling interval, so that no
+// trace is resampled during the inversion.
+type level struct {
+	stage      Stage
+	grid       wave.Grid
+	regrid     *wave.Regrid
+	survey     *wave.Survey
+	observed   [][]float32 // gathers at the stage's sampling
+	weights    [][]float32 // per receiver: 0 outside the offset window
+	mask       []float32
+	propagator *wave.Propagator
+	misfit     Misfit
+	scale      float64 // 1/energy of the observed data for misfits in units of the data, else 1/traces
+}
+
+// lowPass is the band of a stage: nothing above MaxFrequency, nothing lost below three quarters of it.
+func (s Stage) band() Band {
+	b := Band{High: 0.875 * s.MaxFrequency, Flank: 0.125 / 0.875}
+	if s.MinFrequency > 0 {
+		b.Low = s.MinFrequency
+	}
+	return b
+}
+
+// stageOptions returns the propagator's options on a stage's grid.
+func stageOptions(c Config, s Stage) wave.Options {
+	return wave.Options{MaxVelocity: c.MaxVelocity, Order: c.Order, FreeSurface: c.FreeSurface, Layer: c.Layer,
+		MaxFrequency: s.MaxFrequency, Storage: wave.Storage(c.Storage), Threads: c.Threads, MemoryLimit: c.MemoryLimit}
+}
+
+// newLevel filters, resamples and thins the data of a problem for one stage.
+func newLevel(ctx context.Context, p *Problem, c Config, s Stage) (*level, error) {
+	_, high, err := surveyBand(p.Survey)
+	if err != nil {
+		return nil, err
+	}
+	top := min(s.MaxFrequency, high)
+	l := &level{stage: s, grid: stageGrid(p.Grid, top, c.slowest(p), c.PointsPerWavelength)}
+	l.regrid = wave.NewRegrid(p.Grid, l.grid)
+	o := stageOptions(c, s)
+	o.MaxFrequency = top
+	plan, err := wave.NewPropagator(l.grid, p.Survey, o)
+	if err != nil {
+		return nil, err
+	}
+	dt := plan.Plan().DT
+	plan.Close()
+	nt := int(math.Floor(p.Survey.Duration()/dt+1e-6)) + 1
+	filter, err := NewFilter(s.band(), p.Survey.NT, p.Survey.DT)
+	if err != nil {
+		return nil, err
+	}
+	resampler := wave.NewResampler[float32](p.Survey.NT, p.Survey.DT, nt, dt)
+	convert := func(traces []float32) ([]float32, error) {
+		filtered := make([]float32, len(traces))
+		if err := filter.Apply(filtered, traces); err != nil {
+			return nil, err
+		}
+		count := len(traces) / p.Survey.NT
+		out := make([]float32, count*nt)
+		for i := range count {
+			resampler.Apply(out[i*nt:], 1, filtered[i*p.Survey.NT:], 1)
+		}
+		return out, nil
+	}
+	l.survey = &wave.Survey{DT: dt, NT: nt, Shots: make([]wave.Shot, len(p.Survey.Shots))}
+	l.observed = make([][]float32, len(p.Survey.Shots))
+	l.weights = make([][]float32, len(p.Survey.Shots))
+	thinned := map[*wave.Position][]wave.Position{}
+	wavelets := map[*float32][]float32{}
+	var convertErr error
+	for i := range p.Survey.Shots {
+		from, to := &p.Survey.Shots[i], &l.survey.Shots[i]
+		to.Sources = from.Sources
+		for _, w := range from.Wavelets {
+			if wavelets[&w[0]] == nil {
+				if wavelets[&w[0]], err = convert(w); err != nil {
+					return nil, err
+				}
+			}
+			to.Wavelets = append(to.Wavelets, wavelets[&w[0]])
+		}
+		key := &from.Receivers[0]
+		every := receiverStep(from.Receivers, l.grid)
+		if thinned[key] == nil {
+			for r := 0; r < len(from.Receivers); r += every {
+				thinned[key] = append(thinned[key], from.Receivers[r])
+			}
+		}
+		to.Receivers = thinned[key]
+	}
+	// Filtering is most of the work of a stage's beginning: one goroutine per shot, results in the shots' order.
+	var group sync.WaitGroup
+	var mu sync.Mutex
+	slots := make(chan struct{}, 8)
+	for i := range p.Survey.Shots {
+		group.Add(1)
+		slots <- struct{}{}
+		go func() {
+			defer group.Done()
+			defer func() { <-slots }()
+			from := &p.Survey.Shots[i]
+			every := receiverStep(from.Receivers, l.grid)
+			var traces []float32
+			for r := 0; r < len(from.Receivers); r += every {
+				traces = append(traces, p.Observed[i][r*p.Survey.NT:(r+1)*p.Survey.NT]...)
+			}
+			out, err := convert(traces)
+			if err == nil {
+				err = ctx.Err()
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			if err != nil {
+				convertErr = err
+			}
+			l.observed[i] = out
+			l.weights[i] = offsetWindow(&l.survey.Shots[i], s.MaxOffset)
+		}()
+	}
+	group.Wait()
+	if convertErr != nil {
+		return nil, convertErr
+	}
+	if l.misfit, err = NewMisfit(s.Misfit, MisfitOptions{}); err != nil {
+		return nil, err
+	}
+	if l.scale, err = l.normalisation(); err != nil {
+		return nil, err
+	}
+	l.mask = stageMask(l.regrid, p.Mask)
+	if allZero(l.mask) {
+		return nil, fmt.Errorf("on the stage's grid of %d × %d cells the update mask freezes everything", l.grid.NZ(), l.grid.NX())
+	}
+	o.DT = dt
+	l.propagator, err = wave.NewPropagator(l.grid, l.survey, o)
+	return l, err
+}
+
+// slowest returns the velocity that decides the spacing: the slowest of the start, for what the inversion adds below it is small.
+func (c Config) slowest(p *Problem) float64 {
+	vmin, _, err := wave.CheckVelocity(p.Grid, p.Start)
+	if err != nil {
+		return c.MinVelocity
+	}
+	return vmin
+}
+
+// receiverStep thins receivers that stand closer than half a cell: the grid carries no wave short enough to tell them apart.
+func receiverStep(receivers []wave.Position, g wave.Grid) int {
+	if len(receivers) < 2 {
+		return 1
+	}
+	first, last := receivers[0], receivers[len(receivers)-1]
+	spacing := math.Hypot(last[0]-first[0], last[1]-first[1]) / float64(len(receivers)-1)
+	if !(spacing > 0) {
+		return 1
+	}
+	return max(1, int(0.75*g.DX()/spacing))
+}
+
+func offsetWindow(shot *wave.Shot, maxOffset float64) []float32 {
+	if maxOffset == 0 {
+		return nil
+	}
+	w := make([]float32, len(shot.Receivers))
+	for i, r := range shot.Receivers {
+		offset := math.Hypot(r[0]-shot.Sources[0][0], r[1]-shot.Sources[0][1])
+		// a taper of a tenth: an edge in offset would image as one
+		w[i] = float32(min(max((maxOffset-offset)/(0.1*maxOffset), 0), 1))
+	}
+	return w
+}
+
+// stageMask freezes a stage's cell unless all it averages may change.
+func stageMask(r *wave.Regrid, mask []float32) []float32 {
+	out := make([]float32, r.Coarse.Cells())
+	r.Restrict(out, mask)
+	for i, v := range out {
+		// A cell that is mostly water keeps its value; one that is mostly rock moves as a whole.
+		if v < 0.5 {
+			out[i] = 0
+		} else {
+			out[i] = 1
+		}
+	}
+	return out
+}
+
+// normalisation makes misfits comparable between stages: that of a model that predicts nothing is one half, or one for correlation.
+func (l *level) normalisation() (float64, error) {
+	switch l.stage.Misfit {
+	case "least-squares", "student-t", "envelope":
+		var energy float64
+		for i, g := range l.observed {
+			for k, v := range g {
+				w := 1.0
+				if l.weights[i] != nil {
+					w = float64(l.weights[i][k/l.survey.NT])
+				}
+				energy += w * float64(v) * float64(v)
+			}
+		}
+		if energy == 0 {
+			return 0, fmt.Errorf("the observed data are zero between %g and %g Hz: there is nothing to fit", l.stage.MinFrequency, l.stage.MaxFrequency)
+		}
+		return 1 / (energy * l.survey.DT), nil
+	}
+	var traces float64
+	for i, g := range l.observed {
+		for r := range len(g) / l.survey.NT {
+			dead := allZero(g[r*l.survey.NT : (r+1)*l.survey.NT])
+			if !dead && (l.weights[i] == nil || l.weights[i][r] > 0) {
+				traces++
+			}
+		}
+	}
+	if traces == 0 {
+		return 0, fmt.Errorf("no trace is alive between %g and %g Hz: there is nothing to fit", l.stage.MinFrequency, l.stage.MaxFrequency)
+	}
+	return 1 / traces, nil
+}
+
+// evaluation is an Evaluation with what the preconditioner needs.
+type evaluation struct {
+	Evaluation
+	illumination []float32
+}
+
+// evaluate returns misfit and, if wanted, gradient of a model over the given shots, scaled to the whole survey. Errors that end the run come back as
+// the error; what only this model is to blame for, in Evaluation.Err.
+func (l *level) evaluate(ctx context.Context, vp []float32, shots []int, gradient bool) (evaluation, error) {
+	scale := l.scale * float64(len(l.survey.Shots)) / float64(len(shots))
+	misfit := func(shot int, synthetic, adjoint []float32) (float64, error) {
+		receivers := len(l.survey.Shots[shot].Receivers)
+		j, err := l.misfit.Evaluate(adjoint, synthetic, l.observed[shot], l.weights[shot], receivers, l.survey.NT, l.survey.DT)
+		if err != nil {
+			return 0, err
+		}
+		for i := range adjoint {
+			adjoint[i] *= float32(scale)
+		}
+		return j * scale, nil
+	}
+	var e evaluation
+	if gradient {
+		g, err := l.propagator.Gradient(ctx, vp, shots, misfit)
+		if err != nil {
+			return e, l.classify(&e, err)
+		}
+		e.Misfit, e.Gradient, e.illumination = g.Misfit, g.VP, g.Illumination
+		for i, m := range l.mask {
+			e.Gradient[i] *= m
+		}
+		return e, nil
+	}
+	gathers, err := l.propagator.Forward(ctx, vp, shots)
+	if err != nil {
+		return e, l.classify(&e, err)
+	}
+	for i, g := range gathers {
+		j, err := misfit(shots[i], g, make([]float32, len(g)))
+		if err != nil {
+			return e, err
+		}
+		e.Misfit += j
+	}
+	return e, nil
+}
