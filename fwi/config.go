@@ -96,18 +96,17 @@ type Stage struct {
 	Tolerance    float64 `yaml:"tolerance,omitempty"`  // ends when an iteration lowers the misfit by less than this fraction; 0: 0.002
 }
 
-// ParseConfig reads YAML; unknown keys are errors.
-func ParseConfig(text []byte) (Config, error) {
-	var c Config
+// Merge reads YAML over the configuration: keys that it names are set, others stay. Unknown keys are errors.
+func (c *Config) Merge(text []byte) error {
 	d := yaml.NewDecoder(bytes.NewReader(text))
 	d.KnownFields(true)
-	if err := d.Decode(&c); err != nil && !errors.Is(err, io.EOF) {
-		return c, fmt.Errorf("configuration: %w", err)
+	if err := d.Decode(c); err != nil && !errors.Is(err, io.EOF) {
+		return fmt.Errorf("configuration: %w", err)
 	}
-	return c, nil
+	return nil
 }
 
-// YAML returns the configuration in the form that ParseConfig reads.
+// YAML returns the configuration in the form that Merge reads.
 func (c Config) YAML() []byte {
 	text, err := yaml.Marshal(c)
 	if err != nil {

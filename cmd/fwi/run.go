@@ -1,0 +1,368 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/vbauerster/mpb/v8"
+	"github.com/vbauerster/mpb/v8/decor"
+
+	"gofwi/fwi"
+	"gofwi/wave"
+)
+
+const (
+	checkpointFile = "checkpoint.h5"
+	configFile     = "config.yaml"
+	resultFile     = "result.h5"
+	summaryFile    = "summary.json"
+	logFile        = "run.log"
+)
+
+type runOptions struct {
+	out                      string
+	overwrite, resume, quiet bool
+}
+
+func newRunCommand() *cobra.Command {
+	var o runOptions
+	cmd := &cobra.Command{
+		Use:   "run FILE.h5",
+		Short: "Invert a problem: a data set, a model with a survey, or a bare velocity model",
+		Args:  cobra.ExactArgs(1),
+	}
+	flags := addConfigFlags(cmd)
+	cmd.Flags().StringVarP(&o.out, "out", "o", "", "result folder (default FILE-result)")
+	cmd.Flags().BoolVar(&o.overwrite, "overwrite", false, "replace the results of an existing folder")
+	cmd.Flags().BoolVar(&o.resume, "resume", false, "go on with the interrupted run in the result folder")
+	cmd.Flags().BoolVarP(&o.quiet, "quiet", "q", false, "no progress bars")
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if o.out == "" {
+			o.out = strings.TrimSuffix(args[0], filepath.Ext(args[0])) + "-result"
+		}
+		return run(cmd, args[0], o, flags)
+	}
+	return cmd
+}
+
+// claimFolder makes the result folder, or refuses one whose content would be lost.
+func claimFolder(o runOptions) error {
+	entries, err := os.ReadDir(o.out)
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+		if o.resume {
+			return fmt.Errorf("there is nothing to resume: %s does not exist", o.out)
+		}
+	case err != nil:
+		return err
+	case o.resume:
+		if _, err := os.Stat(filepath.Join(o.out, checkpointFile)); err != nil {
+			return fmt.Errorf("there is nothing to resume: %s holds no %s", o.out, checkpointFile)
+		}
+	case len(entries) > 0 && !o.overwrite:
+		return fmt.Errorf("%s exists and holds %d files: choose another --out, or --resume it, or --overwrite it", o.out, len(entries))
+	}
+	return nil
+}
+
+func run(cmd *cobra.Command, file string, o runOptions, flags *configFlags) error {
+	ctx := cmd.Context()
+	begun := time.Now()
+	if o.resume && o.overwrite {
+		return errors.New("--resume and --overwrite exclude each other")
+	}
+	if err := claimFolder(o); err != nil {
+		return err
+	}
+	p, err := fwi.OpenProblem(file)
+	if err != nil {
+		return err
+	}
+	if o.resume && flags.file == "" {
+		flags.file = filepath.Join(o.out, configFile)
+	}
+	c, err := flags.resolve(cmd, file)
+	if err != nil {
+		return err
+	}
+
+	var log strings.Builder
+	say := func(format string, args ...any) {
+		line := fmt.Sprintf(format, args...) + "\n"
+		io.WriteString(cmd.OutOrStdout(), line)
+		log.WriteString(line)
+	}
+	say("%s: %s", file, describe(p))
+	bars := newBars(cmd, o.quiet)
+	c, err = fwi.Prepare(ctx, p, c, say, bars.modelling())
+	bars.end()
+	if err != nil {
+		return err
+	}
+	plans, err := fwi.PlanStages(p, c)
+	if err != nil {
+		return err
+	}
+	if err := printPlan(ctx, p, c, plans, say); err != nil {
+		return err
+	}
+	if err := os.MkdirAll(o.out, 0o755); err != nil {
+		return err
+	}
+	in := func(name string) string { return filepath.Join(o.out, name) }
+	inversion := fwi.NewRun(p, c)
+	inversion.Say = bars.say(say)
+	fingerprint := fwi.Fingerprint(p, c)
+	if o.resume {
+		snapshot, err := fwi.LoadSnapshot(in(checkpointFile), fingerprint)
+		if err != nil {
+			return err
+		}
+		if err := inversion.Resume(snapshot); err != nil {
+			return err
+		}
+		say("resumed in stage %d of %d after %.0f s and %.1f solves per shot", min(snapshot.Stage+1, len(c.Stages)), len(c.Stages), snapshot.Seconds, snapshot.Solves)
+	} else if err := os.Remove(in(checkpointFile)); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	if err := fwi.WriteFile(in(configFile), c.YAML()); err != nil {
+		return err
+	}
+	inversion.Save = func(s *fwi.Snapshot) error { return fwi.SaveSnapshot(in(checkpointFile), fingerprint, s) }
+	inversion.Observer = bars.observe
+	full := fwi.FullBand(c)
+	misfitStart, err := misfitOf(ctx, p, c, full, p.Start)
+	if err != nil {
+		return err
+	}
+	outcome, err := inversion.Invert(ctx)
+	bars.end()
+	if err != nil {
+		if _, saved := os.Stat(in(checkpointFile)); saved == nil {
+			hint := fmt.Sprintf("the run is saved in %s; go on with: fwi run %s --out %s --resume", in(checkpointFile), file, o.out)
+			if errors.Is(err, context.Canceled) {
+				return fmt.Errorf("interrupted; %s: %w", hint, context.Canceled)
+			}
+			return fmt.Errorf("%w; %s", err, hint)
+		}
+		return err
+	}
+	misfitFinal, err := misfitOf(ctx, p, c, full, outcome.Model)
+	if err != nil {
+		return err
+	}
+	summary, err := fwi.Summarise(p, outcome, misfitStart, misfitFinal, backendName, version)
+	if err != nil {
+		return err
+	}
+	if err := fwi.WriteResult(in(resultFile), p, c, outcome, version); err != nil {
+		return err
+	}
+	if err := drawResult(ctx, o.out, p, c, outcome); err != nil {
+		return err
+	}
+	sayOutcome(say, summary)
+	say("%s: %s, %s, model.png, convergence.png, gathers.png; %.0f s in all", o.out, resultFile, summaryFile, time.Since(begun).Seconds())
+	if err := fwi.WriteFile(in(logFile), []byte(log.String())); err != nil {
+		return err
+	}
+	return fwi.WriteSummary(in(summaryFile), summary)
+}
+
+const backendName = "cpu"
+
+func describe(p *fwi.Problem) string {
+	var parts []string
+	if p.Title != "" {
+		parts = append(parts, p.Title)
+	}
+	g := p.Grid
+	parts = append(parts, fmt.Sprintf("%d × %d cells of %g × %g m, %.3g × %.3g km", g.NZ(), g.NX(), g.DZ(), g.DX(), (g.End(0)-g.Start(0))/1e3, (g.End(1)-g.Start(1))/1e3))
+	has := func(name string, yes bool) {
+		if yes {
+			parts = append(parts, name)
+		} else {
+			parts = append(parts, "no "+name)
+		}
+	}
+	has("true model", p.Truth != nil)
+	has("start model", p.Start != nil)
+	has("survey", p.Survey != nil)
+	has("observed data", p.Observed != nil)
+	return strings.Join(parts, "; ")
+}
+
+// printPlan says what the run will do and what it will cost.
+func printPlan(ctx context.Context, p *fwi.Problem, c fwi.Config, plans []fwi.StagePlan, say fwi.Notice) error {
+	first := p.Survey.Shots[0]
+	say("plan: %d shots of %d receivers, %d samples every %g ms; velocities held within %.0f to %.0f m/s", len(p.Survey.Shots), len(first.Receivers), p.Survey.NT, 1e3*p.Survey.DT, c.MinVelocity, c.MaxVelocity)
+	say("      %s kernels, order %d, absorbing layers of %d cells%s; %d shots at a time", plans[0].Plan.InstructionSet, c.Order, c.Layer, map[bool]string{true: ", free surface"}[c.FreeSurface], plans[0].Plan.Workers)
+	say("      misfit %s, %s; storage %s", c.Misfit, c.Method, c.Storage)
+	say("stage  band (Hz)   grid        spacing (m)  dt (ms)  CFL   pts/λ  steps  iterations  shots  snapshots  memory")
+	memory := 0
+	for i, s := range plans {
+		shots := len(p.Survey.Shots)
+		if s.Stage.Shots > 0 {
+			shots = s.Stage.Shots
+		}
+		say("%5d  %4.1f–%-5.1f  %4d × %-5d  %4.1f × %-4.1f  %7.2f  %.2f  %5.1f  %5d  %10d  %5d  every %-3d  %s", i+1, s.Stage.MinFrequency, s.Stage.MaxFrequency,
+			s.Grid.NZ(), s.Grid.NX(), s.Grid.DZ(), s.Grid.DX(), 1e3*s.Plan.DT, s.Plan.DT/s.Plan.StabilityLimit, s.PointsPerWavelength, s.Plan.Steps, s.Stage.Iterations, shots,
+			s.Plan.SnapshotInterval, formatMiB(s.Plan.Bytes))
+		memory = max(memory, s.Plan.Bytes)
+		if s.PointsPerWavelength < 0.9*c.PointsPerWavelength {
+			say("       warning: only %.1f points per wavelength, as the model's own grid has no more: phase velocities are off by %.2g %% at %.1f Hz", s.PointsPerWavelength, 100*s.PhaseError, s.Stage.MaxFrequency)
+		}
+	}
+	data := 0
+	for _, g := range p.Observed {
+		data += 4 * len(g)
+	}
+	rate, err := measureRate(ctx, p, c, plans[0])
+	if err != nil {
+		return err
+	}
+	var seconds float64
+	for _, s := range plans {
+		// forward and adjoint, the latter with imaging; one in eight steps is tried twice
+		seconds += s.Points * float64(s.Stage.Iterations+1) * 2.3 * 1.12 / rate
+	}
+	say("      about %s of memory, %s of them data; at most about %s, if every stage uses all its iterations", formatMiB(memory+2*data+24*p.Grid.Cells()), formatMiB(data), time.Duration(seconds*float64(time.Second)).Round(time.Second))
+	return nil
+}
+
+func formatMiB(n int) string {
+	if n >= 10<<30 {
+		return fmt.Sprintf("%.1f GiB", float64(n)/(1<<30))
+	}
+	return fmt.Sprintf("%.0f MiB", math.Ceil(float64(n)/(1<<20)))
+}
+
+// measureRate returns solver points stepped a second, all workers together, timed on shots of the first stage.
+func measureRate(ctx context.Context, p *fwi.Problem, c fwi.Config, s fwi.StagePlan) (float64, error) {
+	o := wave.Options{MaxVelocity: c.MaxVelocity, Order: c.Order, FreeSurface: c.FreeSurface, Layer: c.Layer, MaxFrequency: s.Stage.MaxFrequency, Threads: c.Threads, MemoryLimit: c.MemoryLimit}
+	propagator, err := wave.NewPropagator(s.Grid, p.Survey, o)
+	if err != nil {
+		return 0, err
+	}
+	defer propagator.Close()
+	vp := make([]float32, s.Grid.Cells())
+	for i := range vp {
+		vp[i] = float32(c.MaxVelocity)
+	}
+	shots := p.Survey.AllShots()
+	shots = shots[:min(len(shots), 2*propagator.Plan().Workers)]
+	begun := time.Now()
+	if _, err := propagator.Forward(ctx, vp, shots); err != nil {
+		return 0, err
+	}
+	points := float64(s.Plan.SolverShape[0]*s.Plan.SolverShape[1]) * float64(propagator.Plan().Steps) * float64(len(shots))
+	return points / time.Since(begun).Seconds(), nil
+}
+
+func misfitOf(ctx context.Context, p *fwi.Problem, c fwi.Config, s fwi.Stage, vp []float32) (float64, error) {
+	e, err := fwi.NewEvaluator(ctx, p, c, s)
+	if err != nil {
+		return 0, err
+	}
+	defer e.Close()
+	return e.Misfit(ctx, vp)
+}
+
+func sayOutcome(say fwi.Notice, s fwi.Summary) {
+	say("done: %d iterations, %.1f wave solves per shot, %.0f s; misfit of the whole band %.4g, at the start %.4g", s.Iterations, s.WaveSolves, s.WallSeconds, s.MisfitFinal, s.MisfitStart)
+	if s.ModelRMSFinal == nil {
+		return
+	}
+	say("model error %.1f m/s RMS below the water, at the start %.1f: a ratio of %.3f", *s.ModelRMSFinal, *s.ModelRMSStart, *s.ModelRMSFinal / *s.ModelRMSStart)
+	if s.SSIMFinal != nil {
+		say("structural similarity %.3f, at the start %.3f", *s.SSIMFinal, *s.SSIMStart)
+	}
+}
+
+// bars shows progress: one bar a stage, silent where there is no terminal but for a line a stage.
+type bars struct {
+	out      io.Writer
+	quiet    bool
+	progress *mpb.Progress
+	bar      *mpb.Bar
+	stage    int
+	last     fwi.Progress
+	text     string
+}
+
+func newBars(cmd *cobra.Command, quiet bool) *bars {
+	return &bars{out: cmd.OutOrStdout(), quiet: quiet, stage: -1}
+}
+
+func (b *bars) begin(name string, total int) {
+	b.end()
+	b.progress = mpb.New(mpb.WithOutput(os.Stderr), mpb.WithWidth(40), mpb.WithRefreshRate(200*time.Millisecond))
+	b.bar = b.progress.AddBar(int64(total), mpb.PrependDecorators(decor.Name(name)), mpb.AppendDecorators(decor.Any(func(decor.Statistics) string { return b.text })))
+}
+
+func (b *bars) end() {
+	if b.progress == nil {
+		return
+	}
+	if !b.bar.Completed() {
+		b.bar.Abort(false)
+	}
+	b.progress.Wait()
+	b.progress, b.bar = nil, nil
+}
+
+func (b *bars) modelling() func(done, of int) {
+	if b.quiet {
+		return nil
+	}
+	return func(done, of int) {
+		if b.bar == nil {
+			b.begin("modelling data ", of)
+		}
+		b.bar.SetCurrent(int64(done))
+	}
+}
+
+// say prints a line without tearing the bar.
+func (b *bars) say(say fwi.Notice) fwi.Notice {
+	return func(format string, args ...any) {
+		b.end()
+		b.stage = -1
+		say(format, args...)
+	}
+}
+
+func (b *bars) observe(p fwi.Progress) {
+	line := fmt.Sprintf(" %3d/%d  misfit %.5f", p.Iteration, p.Of, p.Misfit)
+	if !math.IsNaN(p.ModelRMS) {
+		line += fmt.Sprintf("  error %.1f m/s", p.ModelRMS)
+	}
+	line += fmt.Sprintf("  %.1f solves  %.0f s", p.Solves, p.Seconds)
+	if p.Stage != b.stage && b.stage >= 0 && b.last.Iteration > 0 {
+		b.end()
+	}
+	if !p.Trial && (p.Iteration == 0 || p.Iteration == p.Of) {
+		b.end()
+		fmt.Fprintf(b.out, "stage %d/%d %s\n", p.Stage+1, p.Stages, line)
+	}
+	b.text = line
+	b.last = p
+	if b.quiet {
+		return
+	}
+	if b.bar == nil && p.Iteration < p.Of {
+		b.begin(fmt.Sprintf("stage %d/%d ", p.Stage+1, p.Stages), p.Of)
+	}
+	b.stage = p.Stage
+	if b.bar != nil {
+		b.bar.SetCurrent(int64(p.Iteration))
+	}
+}
