@@ -126,7 +126,7 @@ func newLevel(ctx context.Context, p *Problem, c Config, s Stage) (*level, error
 				convertErr = err
 			}
 			l.observed[i] = out
-			l.weights[i] = offsetWindow(&l.survey.Shots[i], s.MaxOffset)
+			l.weights[i] = traceWeights(&l.survey.Shots[i], l.grid, s.MaxOffset)
 		}()
 	}
 	group.Wait()
@@ -170,15 +170,31 @@ func receiverStep(receivers []wave.Position, g wave.Grid) int {
 	return max(1, int(0.75*g.DX()/spacing))
 }
 
-func offsetWindow(shot *wave.Shot, maxOffset float64) []float32 {
-	if maxOffset == 0 {
-		return nil
-	}
+// Offsets below nearField cells of the stage's grid are left out, with a taper up to twice that: so close to a source, its
+// discrete image is not yet that of a point, and there the traces are strongest.
+const nearField = 2
+
+// traceWeights returns the weight of each receiver of a shot: a window in offset between the near field and maxOffset (0: none). It
+// is nil where all would be one, or where all receivers stand in the near field.
+func traceWeights(shot *wave.Shot, g wave.Grid, maxOffset float64) []float32 {
+	near := nearField * max(g.DZ(), g.DX())
 	w := make([]float32, len(shot.Receivers))
+	ones, zeros := true, true
 	for i, r := range shot.Receivers {
-		offset := math.Hypot(r[0]-shot.Sources[0][0], r[1]-shot.Sources[0][1])
-		// a taper of a tenth: an edge in offset would image as one
-		w[i] = float32(min(max((maxOffset-offset)/(0.1*maxOffset), 0), 1))
+		offset := math.Inf(1)
+		for _, s := range shot.Sources {
+			offset = min(offset, math.Hypot(r[0]-s[0], r[1]-s[1]))
+		}
+		v := min(max(offset/near-1, 0), 1)
+		if maxOffset > 0 {
+			// a taper of a tenth: an edge in offset would image as one
+			v *= min(max((maxOffset-offset)/(0.1*maxOffset), 0), 1)
+		}
+		w[i] = float32(v)
+		ones, zeros = ones && v == 1, zeros && v == 0
+	}
+	if ones || zeros && maxOffset == 0 {
+		return nil
 	}
 	return w
 }

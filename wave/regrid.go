@@ -2,23 +2,26 @@ package wave
 
 import "math"
 
-// Regrid converts models between a fine and a coarse grid of the same section.
+// Regrid converts models between a fine and a coarse grid of the same section with a Kaiser-windowed sinc that cuts at the
+// coarser grid's Nyquist wavenumber: reflections need the model at twice the wavenumber of the waves, where the usual
+// triangle has lost half its amplitude already.
 //
-// Prolong interpolates linearly from coarse to fine, R is its transpose with rows normalised to one: a triangular average. Velocities are
-// averaged as 1/v², the only coefficient of the constant-density equation, whose arithmetic mean is the effective medium of
-// layers thinner than a wavelength (homogenisation: Capdeville et al. 2010, GJI 182, 903-922).
+// Beyond its edges a model goes on with its outermost cells, as it does in the absorbing layers. Velocities are averaged
+// as 1/v², the only coefficient of the constant-density equation, whose mean is the effective medium of layers thinner than a
+// wavelength (homogenisation: Capdeville et al. 2010, GJI 182, 903-922).
 type Regrid struct {
 	Fine, Coarse Grid
 	z, x         axisMap
 }
 
-// axisMap holds, for each coarse cell, the fine cells within one coarse spacing and the triangle's weights on them.
+// axisMap holds the weights along one axis: of fine cells in each coarse cell, and the other way round. Rows sum to one.
 type axisMap struct {
-	begin     []int
-	weight    [][]float64 // restriction, rows sum to one
-	left      []int       // prolongation: the coarse cell before each fine one
-	fraction  []float64   // and the way to the next
-	nFine, nC int
+	restrict, prolong []axisRow
+}
+
+type axisRow struct {
+	begin  int
+	weight []float64
 }
 
 // NewRegrid returns the operators between two grids; coarse may be as fine as fine, or finer.
@@ -27,133 +30,122 @@ func NewRegrid(fine, coarse Grid) *Regrid {
 }
 
 func newAxisMap(fine, coarse Grid, d int) axisMap {
-	nf, nc := fine.Shape[d], coarse.Shape[d]
-	hf, hc := fine.Spacing[d], coarse.Spacing[d]
-	shift := coarse.Start(d) - fine.Start(d)
-	m := axisMap{begin: make([]int, nc), weight: make([][]float64, nc), left: make([]int, nf), fraction: make([]float64, nf), nFine: nf, nC: nc}
-	reach := math.Max(hf, hc)
-	for i := range nc {
-		x := shift + float64(i)*hc
-		first := max(0, int(math.Floor((x-reach)/hf))+1)
-		last := min(nf-1, int(math.Ceil((x+reach)/hf))-1)
-		m.begin[i] = first
-		var sum float64
-		for j := first; j <= last; j++ {
-			w := max(0, 1-math.Abs(x-float64(j)*hf)/reach)
-			m.weight[i] = append(m.weight[i], w)
-			sum += w
-		}
-		if sum == 0 { // outside the fine grid: its nearest cell
-			m.begin[i] = min(max(int(math.Round(x/hf)), 0), nf-1)
-			m.weight[i], sum = []float64{1}, 1
-		}
-		for k := range m.weight[i] {
-			m.weight[i][k] /= sum
-		}
-	}
-	for j := range nf {
-		x := (float64(j)*hf - shift) / hc
-		i := min(max(int(math.Floor(x)), 0), max(nc-2, 0))
-		m.left[j] = i
-		m.fraction[j] = min(max(x-float64(i), 0), 1)
-	}
-	return m
+	return axisMap{restrict: axisRows(coarse, fine, d), prolong: axisRows(fine, coarse, d)}
 }
 
-// Restrict averages fine [nz, nx] onto the coarse grid.
-func (r *Regrid) Restrict(coarse, fine []float32) {
-	nx, cx := r.Fine.NX(), r.Coarse.NX()
-	row := make([]float64, nx)
-	for i := range r.z.nC {
+const (
+	regridHalfWidth = 4 // cells of the coarser grid
+	regridBeta      = 6.31
+)
+
+// axisRows returns the weights that interpolate, or average, from one grid's cells to another's along an axis.
+func axisRows(to, from Grid, d int) []axisRow {
+	n, h := from.Shape[d], from.Spacing[d]
+	scale := max(h, to.Spacing[d])
+	reach := regridHalfWidth * scale
+	shift := to.Start(d) - from.Start(d)
+	rows := make([]axisRow, to.Shape[d])
+	for i := range rows {
+		x := shift + float64(i)*to.Spacing[d]
+		first, last := int(math.Ceil((x-reach)/h)), int(math.Floor((x+reach)/h))
+		low, high := min(max(first, 0), n-1), min(max(last, 0), n-1)
+		rows[i] = axisRow{begin: low, weight: make([]float64, high-low+1)}
+		var sum float64
+		for j := first; j <= last; j++ {
+			t := (x - float64(j)*h) / scale
+			w := sinc(t) * kaiser(t/regridHalfWidth, regridBeta)
+			rows[i].weight[min(max(j, low), high)-low] += w
+			sum += w
+		}
+		for k := range rows[i].weight {
+			rows[i].weight[k] /= sum
+		}
+	}
+	return rows
+}
+
+// apply maps from [., nx of from] to [., nx of to] with the rows of each axis.
+func applyRows(to, from []float32, z, x []axisRow, fromNX int) {
+	row := make([]float64, fromNX)
+	nx := len(x)
+	for i, rz := range z {
 		clear(row)
-		for k, w := range r.z.weight[i] {
-			for j, v := range fine[(r.z.begin[i]+k)*nx : (r.z.begin[i]+k+1)*nx] {
+		for k, w := range rz.weight {
+			for j, v := range from[(rz.begin+k)*fromNX : (rz.begin+k+1)*fromNX] {
 				row[j] += w * float64(v)
 			}
 		}
-		for j := range cx {
+		for j, rx := range x {
 			var sum float64
-			for k, w := range r.x.weight[j] {
-				sum += w * row[r.x.begin[j]+k]
+			for k, w := range rx.weight {
+				sum += w * row[rx.begin+k]
 			}
-			coarse[i*cx+j] = float32(sum)
+			to[i*nx+j] = float32(sum)
 		}
 	}
 }
 
-// RestrictAdjoint applies the transpose of Restrict: a gradient on the coarse grid becomes one on the fine grid.
-func (r *Regrid) RestrictAdjoint(fine, coarse []float32) {
-	nx, cx := r.Fine.NX(), r.Coarse.NX()
-	sum := make([]float64, len(fine))
-	row := make([]float64, nx)
-	for i := range r.z.nC {
+// applyTransposed is the transpose of applyRows.
+func applyTransposed(from, to []float32, z, x []axisRow, fromNX int) {
+	sum := make([]float64, len(from))
+	row := make([]float64, fromNX)
+	nx := len(x)
+	for i, rz := range z {
 		clear(row)
-		for j := range cx {
-			for k, w := range r.x.weight[j] {
-				row[r.x.begin[j]+k] += w * float64(coarse[i*cx+j])
+		for j, rx := range x {
+			for k, w := range rx.weight {
+				row[rx.begin+k] += w * float64(to[i*nx+j])
 			}
 		}
-		for k, w := range r.z.weight[i] {
-			out := sum[(r.z.begin[i]+k)*nx : (r.z.begin[i]+k+1)*nx]
+		for k, w := range rz.weight {
+			out := sum[(rz.begin+k)*fromNX : (rz.begin+k+1)*fromNX]
 			for j, v := range row {
 				out[j] += w * v
 			}
 		}
 	}
 	for i, v := range sum {
-		fine[i] = float32(v)
+		from[i] = float32(v)
 	}
+}
+
+// Restrict averages fine [nz, nx] onto the coarse grid.
+func (r *Regrid) Restrict(coarse, fine []float32) {
+	applyRows(coarse, fine, r.z.restrict, r.x.restrict, r.Fine.NX())
+}
+
+// RestrictAdjoint applies the transpose of Restrict: a gradient on the coarse grid becomes one on the fine grid.
+func (r *Regrid) RestrictAdjoint(fine, coarse []float32) {
+	applyTransposed(fine, coarse, r.z.restrict, r.x.restrict, r.Fine.NX())
 }
 
 // Prolong interpolates coarse [nz, nx] onto the fine grid.
 func (r *Regrid) Prolong(fine, coarse []float32) {
-	nx, cx := r.Fine.NX(), r.Coarse.NX()
-	for i := range r.Fine.NZ() {
-		a, t := r.z.left[i], float32(r.z.fraction[i])
-		b := min(a+1, r.z.nC-1)
-		for j := range nx {
-			c, s := r.x.left[j], float32(r.x.fraction[j])
-			d := min(c+1, cx-1)
-			fine[i*nx+j] = (1-t)*((1-s)*coarse[a*cx+c]+s*coarse[a*cx+d]) + t*((1-s)*coarse[b*cx+c]+s*coarse[b*cx+d])
-		}
-	}
+	applyRows(fine, coarse, r.z.prolong, r.x.prolong, r.Coarse.NX())
 }
 
 // ProlongAdjoint applies the transpose of Prolong.
 func (r *Regrid) ProlongAdjoint(coarse, fine []float32) {
-	nx, cx := r.Fine.NX(), r.Coarse.NX()
-	sum := make([]float64, len(coarse))
-	for i := range r.Fine.NZ() {
-		a, t := r.z.left[i], r.z.fraction[i]
-		b := min(a+1, r.z.nC-1)
-		for j := range nx {
-			c, s := r.x.left[j], r.x.fraction[j]
-			d := min(c+1, cx-1)
-			v := float64(fine[i*nx+j])
-			sum[a*cx+c] += (1 - t) * (1 - s) * v
-			sum[a*cx+d] += (1 - t) * s * v
-			sum[b*cx+c] += t * (1 - s) * v
-			sum[b*cx+d] += t * s * v
-		}
-	}
-	for i, v := range sum {
-		coarse[i] = float32(v)
-	}
+	applyTransposed(coarse, fine, r.z.prolong, r.x.prolong, r.Coarse.NX())
 }
 
-// Velocity restricts a velocity model as 1/v².
+// Velocity restricts a velocity model as 1/v². At sharp contrasts, where the sinc overshoots, velocities stay within those
+// of the fine model.
 func (r *Regrid) Velocity(coarse, fine []float32) {
 	slowness := make([]float32, len(fine))
+	least, most := float32(math.Inf(1)), float32(0)
 	for i, v := range fine {
 		slowness[i] = 1e6 / (v * v)
+		least, most = min(least, slowness[i]), max(most, slowness[i])
 	}
 	r.Restrict(coarse, slowness)
 	for i, s := range coarse {
-		coarse[i] = float32(1e3 / math.Sqrt(float64(s)))
+		coarse[i] = float32(1e3 / math.Sqrt(float64(min(max(s, least), most))))
 	}
 }
 
-// VelocityGradient turns ∂J/∂v on the coarse grid into ∂J/∂v on the fine one, for v_coarse = Velocity(v_fine).
+// VelocityGradient turns ∂J/∂v on the coarse grid into ∂J/∂v on the fine one, for v_coarse = Velocity(v_fine) where no
+// overshoot was cut.
 func (r *Regrid) VelocityGradient(fine, coarse, vFine, vCoarse []float32) {
 	scaled := make([]float32, len(coarse))
 	for i, g := range coarse {

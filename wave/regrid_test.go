@@ -60,7 +60,13 @@ func TestRegridKeepsConstantsAndProlongsLinearModels(t *testing.T) {
 		r.Prolong(fine, coarse)
 		for i, v := range fine {
 			want := r.Fine.DZ()*float64(i/r.Fine.NX()) + 3*r.Fine.DX()*float64(i%r.Fine.NX())
-			if math.Abs(float64(v)-want) > 1e-3 {
+			z, x := i/r.Fine.NX(), i%r.Fine.NX()
+			margin := func(d int) int { return int(4*r.Coarse.Spacing[d]/r.Fine.Spacing[d]) + 1 }
+			if z < margin(0) || z >= r.Fine.NZ()-margin(0) || x < margin(1) || x >= r.Fine.NX()-margin(1) {
+				continue // beyond the edges the model is constant, not linear
+			}
+			// the windowed sinc reproduces a line to 2e-3 of a coarse cell's step
+			if math.Abs(float64(v)-want) > 2e-3*(r.Coarse.DZ()+3*r.Coarse.DX()) {
 				t.Fatalf("%v: linear model is %g instead of %g in cell %d", r.Coarse.Shape, v, want, i)
 			}
 		}
@@ -70,7 +76,7 @@ func TestRegridKeepsConstantsAndProlongsLinearModels(t *testing.T) {
 // Layers thinner than the coarse spacing must keep their travel time at normal incidence of long waves, which in
 // constant density is that of the mean of 1/v².
 func TestVelocityIsRestrictedAsSquaredSlowness(t *testing.T) {
-	fine := NewGrid2D(401, 3, 1, 1)
+	fine := NewGrid2D(801, 3, 1, 1)
 	r := NewRegrid(fine, fine.Coarsen(20, 1))
 	vp := make([]float32, fine.Cells())
 	for i := range vp {
@@ -82,7 +88,7 @@ func TestVelocityIsRestrictedAsSquaredSlowness(t *testing.T) {
 	coarse := make([]float32, r.Coarse.Cells())
 	r.Velocity(coarse, vp)
 	want := 1 / math.Sqrt((1/1500.0/1500+1/3000.0/3000)/2)
-	if got := float64(coarse[10*3]); math.Abs(got-want) > 1 {
+	if got := float64(coarse[20*3]); math.Abs(got-want) > 1 {
 		t.Errorf("the effective velocity is %g instead of %g", got, want)
 	}
 }
