@@ -233,6 +233,9 @@ func (r *Run) runStage(ctx context.Context) error {
 			if done {
 				return r.endStage()
 			}
+			if request, x = method.Pending(); request != Accept {
+				continue // a new mini-batch wants its evaluation
+			}
 		default:
 			full, failure := r.evaluate(ctx, x, request == EvaluateBoth)
 			if failure != nil {

@@ -136,7 +136,7 @@ func newLevel(ctx context.Context, p *Problem, c Config, s Stage) (*level, error
 	if l.misfit, err = NewMisfit(s.Misfit, MisfitOptions{}); err != nil {
 		return nil, err
 	}
-	if l.scale, err = l.normalisation(); err != nil {
+	if l.scale, err = l.normalisation(p.energy()); err != nil {
 		return nil, err
 	}
 	l.mask = stageMask(l.regrid, p.Mask)
@@ -215,7 +215,8 @@ func stageMask(r *wave.Regrid, mask []float32) []float32 {
 }
 
 // normalisation makes misfits comparable between stages: that of a model that predicts nothing is one half, or one for correlation.
-func (l *level) normalisation() (float64, error) {
+// total is the energy of the data in all bands.
+func (l *level) normalisation(total float64) (float64, error) {
 	switch l.stage.Misfit {
 	case "least-squares", "student-t", "envelope":
 		var energy float64
@@ -228,7 +229,8 @@ func (l *level) normalisation() (float64, error) {
 				energy += w * float64(v) * float64(v)
 			}
 		}
-		if energy == 0 {
+		// where there is no signal, records cut off at their end still leave some 1e-6 of the energy
+		if energy*l.survey.DT <= 1e-5*total {
 			return 0, fmt.Errorf("the observed data are zero between %g and %g Hz: there is nothing to fit", l.stage.MinFrequency, l.stage.MaxFrequency)
 		}
 		return 1 / (energy * l.survey.DT), nil
@@ -246,6 +248,17 @@ func (l *level) normalisation() (float64, error) {
 		return 0, fmt.Errorf("no trace is alive between %g and %g Hz: there is nothing to fit", l.stage.MinFrequency, l.stage.MaxFrequency)
 	}
 	return 1 / traces, nil
+}
+
+// energy returns Σ d² dt of the observed data.
+func (p *Problem) energy() float64 {
+	var sum float64
+	for _, g := range p.Observed {
+		for _, v := range g {
+			sum += float64(v) * float64(v)
+		}
+	}
+	return sum * p.Survey.DT
 }
 
 // evaluation is an Evaluation with what the preconditioner needs.
