@@ -48,12 +48,13 @@
 // Each stage works on a grid of its own, as coarse as its highest frequency allows (Config.PointsPerWavelength). The model is
 // restricted to that grid at the stage's beginning; what the stage changes is interpolated back and added to the model on the
 // user's grid, so that detail which the stage cannot see survives it. Data and wavelets are filtered to the band and resampled to the
-// solver's time step once.
+// solver's time step once. Traces within a few cells of the source are left out.
 //
 // # Cost
 //
 // Cost is counted in wave solves per shot: simulating one shot through its whole record once. A misfit takes one, a misfit with
-// its gradient two, whether or not the line search keeps the model; a mini-batch of a quarter of the shots takes a quarter.
+// its gradient two, whether or not the line search keeps the model; a mini-batch of a quarter of the shots takes a quarter of that. The
+// estimate of the wavelet takes one.
 // The solves are those of the stage's grid, so one in an early stage takes less time than one in a late stage. Modelling the
 // data and the two misfits that Summarise reports are not counted.
 package fwi
