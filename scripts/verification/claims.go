@@ -1,0 +1,124 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+)
+
+// claim is a statement that tests prove. What they print on lines that start with "verification: " is the measured figure.
+type claim struct {
+	title, statement string
+	pkg              string
+	tests            []string
+}
+
+var claims = []claim{
+	{"Green's function", "In a homogeneous medium the error against the analytic solution falls with the spacing at the nominal order, within 6 %.",
+		"./wave", []string{"TestErrorAgainstGreensFunctionFallsWithNominalOrder"}},
+	{"Absorbing layer", "A layer of 20 cells reflects less than 1e-3 of an incident wave, up to 59° of incidence.",
+		"./wave", []string{"TestAbsorbingLayerReflectsLessThanOneInAThousand"}},
+	{"Stability limit", "The largest stable time step is the one that is computed: a step just below it stays bounded, one just above it does not.",
+		"./kernels", []string{"TestTimeStepLimitIsTheStabilityLimit"}},
+	{"Dot products of the kernels", "Forward and Born and their adjoints agree to 1e-11 in float64, all orders, with and without free surface.",
+		"./kernels", []string{"TestAdjointOfForwardAndBornPassDotProduct"}},
+	{"Dot products of the propagator", "The same with resampling of traces, interpolation of positions and absorbing layers.",
+		"./wave", []string{"TestBornAndForwardPassDotProduct"}},
+	{"Taylor test", "The remainder of the misfit's expansion along a change of velocity falls with order 2.0 ± 0.1.",
+		"./wave", []string{"TestGradientMatchesTaylorExpansion"}},
+	{"Adjoint sources", "The adjoint source of every misfit passes the Taylor test.",
+		"./fwi", []string{"TestAdjointSourcePassesTaylorTest"}},
+	{"Float32 against the reference", "Gradients, illuminations, wavelet gradients and misfits of the float32 kernels agree with the plain float64 implementation to 1e-4.",
+		"./wave", []string{"TestFloat32KernelsMatchReference"}},
+	{"Storage strategies", "The gradient from every k-th step agrees with that from every step to 2e-3, the illumination to 1e-2.",
+		"./wave", []string{"TestEverykthStorageAgreesWithEveryStep"}},
+	{"Threads", "Misfit, gradient and illumination are the same bits for 1, 2, 5 and 16 threads.",
+		"./wave", []string{"TestThreadsDoNotChangeABit"}},
+}
+
+// result is what the tests of a claim did.
+type result struct {
+	claim
+	figures []string
+	passed  int // of its tests
+	failed  []string
+}
+
+func (c claim) command() string {
+	return fmt.Sprintf("go test -count=1 -v -run '^(%s)$' %s", strings.Join(c.tests, "|"), c.pkg)
+}
+
+func (r *result) verdict() string {
+	switch {
+	case len(r.failed) > 0:
+		return "FAILED"
+	case r.passed < len(r.tests):
+		return "NOT RUN"
+	}
+	return "holds"
+}
+
+// measure runs the tests of all claims.
+func measure(ctx context.Context) ([]result, error) {
+	results := make([]result, len(claims))
+	for i, c := range claims {
+		fmt.Fprintf(os.Stderr, "%s\n", c.command())
+		results[i].claim = c
+		cmd := exec.CommandContext(ctx, "go", "test", "-count=1", "-json", "-run", "^("+strings.Join(c.tests, "|")+")$", c.pkg)
+		cmd.Stderr = os.Stderr
+		out, err := cmd.StdoutPipe()
+		if err != nil {
+			return nil, err
+		}
+		if err := cmd.Start(); err != nil {
+			return nil, err
+		}
+		if err := results[i].read(out); err != nil {
+			return nil, errors.Join(fmt.Errorf("%s: %w", c.command(), err), cmd.Wait())
+		}
+		if err := cmd.Wait(); err != nil && len(results[i].failed) == 0 {
+			return nil, fmt.Errorf("%s: %w", c.command(), err)
+		}
+	}
+	return results, nil
+}
+
+// read follows the output of 'go test -json'.
+func (r *result) read(in io.Reader) error {
+	const mark = "verification: "
+	line := map[string]string{} // unfinished, by test
+	s := bufio.NewScanner(in)
+	s.Buffer(nil, 1<<20)
+	for s.Scan() {
+		var e struct{ Action, Test, Output string }
+		if err := json.Unmarshal(s.Bytes(), &e); err != nil {
+			continue // what the compiler prints
+		}
+		switch e.Action {
+		case "output":
+			line[e.Test] += e.Output
+			if text, whole := strings.CutSuffix(line[e.Test], "\n"); whole {
+				if figure, ok := strings.CutPrefix(text, mark); ok {
+					r.figures = append(r.figures, figure)
+				}
+				line[e.Test] = ""
+			}
+		case "pass":
+			if slices.Contains(r.tests, e.Test) {
+				r.passed++
+			}
+		case "fail":
+			if e.Test != "" {
+				r.failed = append(r.failed, e.Test)
+			}
+		}
+	}
+	return s.Err()
+}
