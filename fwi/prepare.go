@@ -52,12 +52,16 @@ func Prepare(ctx context.Context, p *Problem, c Config, say Notice, progress fun
 			return c, err
 		}
 	}
-	low, high, err := surveyBand(p.Survey)
+	vmin, vmax, err := wave.CheckVelocity(p.Grid, p.Start)
 	if err != nil {
-		return c, err
+		return c, fmt.Errorf("starting model: %w", err)
 	}
 	if len(c.Stages) == 0 {
-		c.Stages = DefaultStages(low, high, defaultIterations)
+		low, high, err := surveyBand(p.Survey)
+		if err != nil {
+			return c, err
+		}
+		c.Stages = DefaultStages(low, high, vmin, largestOffset(p.Survey), defaultIterations)
 		say("schedule: none given; made for the source's band, %.1f–%.1f Hz", low, high)
 	}
 	for i := range c.Stages {
@@ -75,10 +79,6 @@ func Prepare(ctx context.Context, p *Problem, c Config, say Notice, progress fun
 			s.Shots = 0
 		}
 	}
-	vmin, vmax, err := wave.CheckVelocity(p.Grid, p.Start)
-	if err != nil {
-		return c, fmt.Errorf("starting model: %w", err)
-	}
 	if c.MinVelocity == 0 {
 		c.MinVelocity = 50 * math.Floor(0.85*vmin/50)
 		if vmin > 1400 && c.MinVelocity < 1400 {
@@ -86,7 +86,7 @@ func Prepare(ctx context.Context, p *Problem, c Config, say Notice, progress fun
 		}
 	}
 	if c.MaxVelocity == 0 {
-		c.MaxVelocity = 50 * math.Ceil(1.25*vmax/50)
+		c.MaxVelocity = 50 * math.Ceil(1.4*vmax/50)
 	}
 	if vmin < c.MinVelocity-0.5 || vmax > c.MaxVelocity+0.5 {
 		return c, fmt.Errorf("the starting model runs from %.0f to %.0f m/s, beyond the bounds %.0f to %.0f m/s", vmin, vmax, c.MinVelocity, c.MaxVelocity)

@@ -10,22 +10,45 @@ import (
 
 // stageRatio is the factor from one stage's highest frequency to the next: wide enough for few stages, narrow enough that a model
 // good at one frequency predicts phases at the next to within half a cycle (Bunks et al. 1995; Sirgue & Pratt 2004).
-const stageRatio = 1.4
+const stageRatio = 1.36
 
-// DefaultStages returns a multiscale schedule for data between two frequencies in Hz: low-pass stages that climb from 1.6
-// times the lowest frequency to the highest.
-func DefaultStages(low, high float64, iterations int) []Stage {
-	first := min(max(1.6*low, low+1), high)
-	n := max(1, int(math.Round(math.Log(high/first)/math.Log(stageRatio)))+1)
+// firstOffsets are the largest offsets of the first stages, in wavelengths: phases that a start model gets wrong by a tenth are off by
+// half a cycle after five. What the near offsets have put right, the far ones then build upon.
+var firstOffsets = []float64{4, 8}
+
+// DefaultStages returns a multiscale schedule for data between two frequencies in Hz, slowest velocity vmin in m/s and largest
+// offset in m: at 1.25 times the lowest frequency first the near, then all offsets; from there low-pass stages up to the highest.
+func DefaultStages(low, high, vmin, maxOffset float64, iterations int) []Stage {
+	round := func(f float64) float64 { return math.Round(f*10) / 10 }
+	first := min(1.25*low, high)
 	var stages []Stage
-	for i := range n {
-		f := high
-		if n > 1 {
-			f = first * math.Pow(high/first, float64(i)/float64(n-1))
+	for _, n := range firstOffsets {
+		if offset := n * vmin / first; offset < 0.75*maxOffset {
+			stages = append(stages, Stage{MaxFrequency: round(first), Iterations: (iterations + 1) / 2, MaxOffset: math.Round(offset/10) * 10})
 		}
-		stages = append(stages, Stage{MaxFrequency: math.Round(f*10) / 10, Iterations: iterations})
+	}
+	steps := int(math.Round(math.Log(high/first) / math.Log(stageRatio)))
+	for i := range steps + 1 {
+		f := first
+		if i > 0 {
+			f = first * math.Pow(high/first, float64(i)/float64(steps))
+		}
+		stages = append(stages, Stage{MaxFrequency: round(f), Iterations: iterations})
 	}
 	return stages
+}
+
+// largestOffset returns the largest distance between a source and a receiver of its shot, m.
+func largestOffset(s *wave.Survey) float64 {
+	var out float64
+	for i := range s.Shots {
+		for _, p := range s.Shots[i].Sources {
+			for _, r := range s.Shots[i].Receivers {
+				out = max(out, math.Hypot(p[0]-r[0], p[1]-r[1]))
+			}
+		}
+	}
+	return out
 }
 
 // stageGrid returns the coarsest grid that carries frequencies up to maxFrequency (Hz) at the given points per wavelength of the slowest velocity.
