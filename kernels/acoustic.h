@@ -21,7 +21,7 @@
 //
 //     s[n]   = b s[n+1] + a η[n]
 //     p[n]   = b p[n+1] - a D1 (η[n] + s[n])
-//     η[n-1] = 2 η[n] - η[n+1] + M ( Σ_d ( D2 η[n] + D2 s[n] - D1 p[n] ) + r[n] )
+//     η[n-1] = 2 η[n] - η[n+1] + M ( Σ_d ( D2 (η[n] + s[n]) - D1 p[n] ) + r[n] )
 //
 //     ∂J/∂M  = (1/M) Σ_n η[n] (w[n] + f[n]),    ∂J/∂f[n] = η[n]
 //
@@ -32,11 +32,8 @@
 // Time step: value at n+1 (or n-1 in the adjoint) from now, the one before, M and the spatial part w.
 #define ACOUSTIC_STEP(now, before, m, w) ((now) + (now) - (before) + (m) * (w))
 
-// First-order recursions of CPML; every one of them has the form b·memory + a·drive.
+// First-order recursions of CPML; every one of them has the form b·memory + a·drive. Along one axis, what drives ζ plus ζ is
+// w, so that cpml is never formed by itself; the adjoint's minus sign of D1 is put into its weights.
 #define CPML_MEMORY(memory, a, b, drive) ((b) * (memory) + (a) * (drive))
-
-// Contributions of CPML to w.
-#define CPML_FORWARD(d1_psi, zeta) ((d1_psi) + (zeta))
-#define CPML_ADJOINT(d2_s, d1_p) ((d2_s) - (d1_p))
 
 #endif

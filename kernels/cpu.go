@@ -1,7 +1,8 @@
 package kernels
 
 /*
-#cgo CFLAGS: -O3 -Wall -Werror
+// All functions that take wide vectors are inlined: the calling convention of which -Wpsabi warns is moot.
+#cgo CFLAGS: -O3 -Wall -Werror -Wno-psabi
 #include <stdlib.h>
 #include <string.h>
 #include "cpu.h"
@@ -58,17 +59,18 @@ func NewCPU[T Real](d Acoustic2D, instructionSet string) (*CPU[T], error) {
 	if err != nil {
 		return nil, err
 	}
-	const lanes, halo = C.CPU_LANES, C.CPU_HALO
+	const lanes, halo, together = C.CPU_LANES, C.CPU_HALO, C.CPU_ROWS
 	s := &CPU[T]{domain: d, kernels: kernels}
 	s.solver = (*C.cpu_solver)(s.alloc(int(unsafe.Sizeof(C.cpu_solver{})), false))
 	c := s.solver
 	radius := d.Order / 2
+	rows := (d.NZ + together - 1) / together * together
 	width := (d.NX + lanes - 1) / lanes * lanes
 	stride := width + lanes
 	if stride%256 == 0 { // rows a multiple of 1 KB apart would fall on the same cache sets
 		stride += lanes
 	}
-	c.nz, c.nx, c.width, c.stride = C.int(d.NZ), C.int(d.NX), C.int(width), C.int(stride)
+	c.nz, c.nx, c.rows, c.width, c.stride = C.int(d.NZ), C.int(d.NX), C.int(rows), C.int(width), C.int(stride)
 	c.radius = C.int(radius)
 	if d.FreeSurface {
 		c.free_surface = 1
@@ -78,34 +80,36 @@ func NewCPU[T Real](d Acoustic2D, instructionSet string) (*CPU[T], error) {
 	c.d2x = s.doubles(d2Weights[radius], 1/(d.DX*d.DX))
 	c.iz, c.ix = C.double(1/d.DZ), C.double(1/d.DX)
 
-	field := func() unsafe.Pointer { return s.plane(d.NZ, stride, halo, lanes) }
+	field := func() unsafe.Pointer { return s.plane(rows, stride, halo, lanes) }
 	c.now, c.before, c.m = field(), field(), field()
-	c.az, c.bz = s.reals(d.AZ, d.NZ), s.reals(d.BZ, d.NZ)
+	c.az, c.bz = s.reals(d.AZ, rows), s.reals(d.BZ, rows)
 	c.ax, c.bx = s.reals(d.AX, width), s.reals(d.BX, width)
-	for i, r := range layers(d.AZ, radius, 1) {
+	for i, r := range layers(d.AZ, rows, radius, together) {
 		c.z[i].begin, c.z[i].end = C.int(r[0]), C.int(r[1])
 		for k := range c.z[i].memory {
 			c.z[i].memory[k] = s.plane(r[1]-r[0], stride, halo, lanes)
 		}
 	}
-	ax := append(append([]float64{}, d.AX...), make([]float64, width-d.NX)...)
-	for i, r := range layers(ax, radius, lanes) {
+	widest := 0
+	for i, r := range layers(d.AX, width, radius, lanes) {
 		c.x[i].begin, c.x[i].end = C.int(r[0]), C.int(r[1])
+		widest = max(widest, r[1]-r[0])
 		for k := range c.x[i].memory {
-			c.x[i].memory[k] = s.plane(d.NZ, r[1]-r[0]+2*lanes, 0, lanes)
+			c.x[i].memory[k] = s.plane(rows, r[1]-r[0], 0, 0)
 		}
 	}
+	c.strip = s.plane(together, widest, 0, 0)
 	runtime.SetFinalizer(s, (*CPU[T]).Close)
 	return s, nil
 }
 
 // layers returns the at most two disjoint ranges of rows or columns, aligned to multiples of align, that hold all a ≠ 0 and
-// reach radius cells further.
-func layers(a []float64, radius, align int) [2][2]int {
+// reach radius cells further. size is the number of rows or columns, rounded up to a multiple of align.
+func layers(a []float64, size, radius, align int) [2][2]int {
 	n := len(a)
 	var out [2][2]int
 	begin := func(i int) int { return max(0, i-radius) / align * align }
-	end := func(i int) int { return min(n, (min(n, i+1+radius)+align-1)/align*align) }
+	end := func(i int) int { return min(size, (i+1+radius+align-1)/align*align) }
 	last := -1 // of the first range
 	for i := 0; i < n && a[i] != 0; i++ {
 		last = i
@@ -117,11 +121,11 @@ func layers(a []float64, radius, align int) [2][2]int {
 		if a[i] == 0 {
 			continue
 		}
-		out[1] = [2]int{begin(i), n}
+		out[1] = [2]int{begin(i), size}
 		break
 	}
 	if out[1][1] > 0 && out[0][1] > out[1][0] { // they touch: one range
-		out = [2][2]int{{0, n}}
+		out = [2][2]int{{0, size}}
 	}
 	return out
 }

@@ -4,17 +4,22 @@
 
 #include <stddef.h>
 
-enum { CPU_HALO = 4, CPU_LANES = 16 }; // rows above and below, columns left and right: room for order 8 and for aligned rows
+enum {
+	MAX_RADIUS = 4,
+	CPU_HALO = 4,   // rows above and below: room for order 8
+	CPU_LANES = 16, // columns left and right: room for order 8 and for aligned rows
+	CPU_ROWS = 8,   // rows that are stepped together
+};
 
 // A block of rows or columns in which CPML acts, R cells wider than the layer on its inner side, since D1 ψ reaches there.
 typedef struct {
-	int begin, end;  // rows, or columns (multiples of CPU_LANES)
-	void *memory[2]; // ψ and ζ, or p and s, at the block's first cell; zeros around
+	int begin, end;  // rows (multiples of CPU_ROWS), or columns (multiples of CPU_LANES)
+	void *memory[2]; // ψ and ζ, or p and s, at the block's first cell; a block of rows has zeros around
 } cpml_block;
 
 typedef struct {
 	int nz, nx;          // grid with absorbing layers
-	int width;           // nx rounded up to CPU_LANES
+	int rows, width;     // nz rounded up to CPU_ROWS, nx to CPU_LANES; M is zero beyond nz and nx
 	int stride;          // elements from row to row
 	int radius;          // half the order in space
 	int free_surface;    // fields are odd about row 0
@@ -22,9 +27,10 @@ typedef struct {
 	double iz, ix;       // 1/dz, 1/dx
 	void *now, *before;  // fields at cell (0, 0)
 	void *m;             // v² dt², same layout
-	void *az, *bz;       // CPML coefficients per row [nz]
+	void *az, *bz;       // CPML coefficients per row [rows]
 	void *ax, *bx;       // per column [width]
 	cpml_block z[2], x[2];
+	void *strip;         // w in CPU_ROWS rows of a block of columns
 } cpu_solver;
 
 // Points off the grid: point p acts on the runs begin[p] … begin[p+1]-1, each CPU_RUN neighbouring cells of a row with their weights.

@@ -1,19 +1,30 @@
 // 2D acoustic steps for CPUs (equations: acoustic.h). Included once for each instruction set and type with
 //
 //     REAL    float or double
-//     BYTES   vector width in bytes
+//     LANES   cells in a vector, at least MAX_RADIUS, and LANE_INDEX, an integer of REAL's size
+//     ROWS    rows that are stepped together: as many as the registers hold; a divisor of CPU_ROWS
 //     NAME(x) a name of its own for each
 //
 // Fields have CPU_HALO rows of zeros (or of odd images) above and below and CPU_LANES columns of zeros left and right;
 // every row starts on a 64-byte boundary. M is zero outside the grid, so whole vectors may be stepped past its right edge.
 
-#define LANES ((int)(BYTES / sizeof(REAL)))
+#if LANES == 16
+#define LANES_FROM(k) {(k), (k) + 1, (k) + 2, (k) + 3, (k) + 4, (k) + 5, (k) + 6, (k) + 7, \
+                       (k) + 8, (k) + 9, (k) + 10, (k) + 11, (k) + 12, (k) + 13, (k) + 14, (k) + 15}
+#elif LANES == 8
+#define LANES_FROM(k) {(k), (k) + 1, (k) + 2, (k) + 3, (k) + 4, (k) + 5, (k) + 6, (k) + 7}
+#elif LANES == 4
+#define LANES_FROM(k) {(k), (k) + 1, (k) + 2, (k) + 3}
+#endif
 #define VEC NAME(vec)
+#define IVEC NAME(ivec)
 #define VECU NAME(vecu)
 #define RUN NAME(run_vec)
+#define TILE 128 // columns
 #define INLINE static inline __attribute__((always_inline))
-typedef REAL VEC __attribute__((vector_size(BYTES), may_alias));
-typedef REAL VECU __attribute__((vector_size(BYTES), aligned(sizeof(REAL)), may_alias));
+typedef REAL VEC __attribute__((vector_size(LANES * sizeof(REAL)), may_alias));
+typedef LANE_INDEX IVEC __attribute__((vector_size(LANES * sizeof(REAL))));
+typedef REAL VECU __attribute__((vector_size(LANES * sizeof(REAL)), aligned(sizeof(REAL)), may_alias));
 typedef REAL RUN __attribute__((vector_size(CPU_RUN * sizeof(REAL)), aligned(sizeof(REAL)), may_alias));
 
 #define LOAD(p) (*(const VEC *)(p))
@@ -21,184 +32,279 @@ typedef REAL RUN __attribute__((vector_size(CPU_RUN * sizeof(REAL)), aligned(siz
 #define LOADRUN(p) (*(const RUN *)(p))
 #define STORE(p, v) (*(VEC *)(p) = (v))
 
-// Differences of order 2R along a stride at p; first is divided by the spacing through the scaled weights c.
-INLINE VEC NAME(d1)(const int R, const REAL *c, const REAL *p, ptrdiff_t stride)
-{
-	VEC sum = c[1] * (LOADU(p + stride) - LOADU(p - stride));
-#pragma GCC unroll 4
-	for (int k = 2; k <= R; k++)
-		sum += c[k] * (LOADU(p + k * stride) - LOADU(p - k * stride));
-	return sum;
-}
+// What a step needs besides the solver: weights in the kernel's type, and what to save or to image.
+typedef struct {
+	cpu_solver *solver;
+	REAL d1z[MAX_RADIUS + 1], d1x[MAX_RADIUS + 1], d2z[MAX_RADIUS + 1], d2x[MAX_RADIUS + 1];
+	REAL *snapshot;     // forward: written; adjoint: read
+	REAL *gradient;     // adjoint
+	REAL *illumination; // adjoint, or null
+} NAME(pass);
 
-INLINE VEC NAME(d2)(const int R, const REAL *c, const REAL *p, ptrdiff_t stride)
+// Differences of order 2R, added to sum: the first down a column of vectors in registers; the second, without its middle
+// tap, along x at p and down a column.
+INLINE VEC NAME(d1_column)(const int R, const REAL *c, VEC sum, const VEC *p)
 {
-	VEC sum = c[0] * LOADU(p);
 #pragma GCC unroll 4
 	for (int k = 1; k <= R; k++)
-		sum += c[k] * (LOADU(p + k * stride) + LOADU(p - k * stride));
+		sum += c[k] * (p[k] - p[-k]);
 	return sum;
 }
 
-// One time step of `rows` rows from row i on without CPML, the vertical taps held in registers.
-INLINE void NAME(sweep_rows)(const int R, const int rows, const cpu_solver *s, const REAL *cz, const REAL *cx, int i,
-                             REAL *snapshot)
+INLINE VEC NAME(d2_row)(const int R, const REAL *c, VEC sum, const REAL *p)
 {
-	const ptrdiff_t ld = s->stride;
-	const int width = s->width;
-	const REAL *u = (const REAL *)s->now + i * ld;
-	REAL *q = (REAL *)s->before + i * ld;
-	const REAL *m = (const REAL *)s->m + i * ld;
-	const REAL c0 = cz[0] + cx[0];
-	for (int j = 0; j < width; j += LANES) {
-		VEC column[rows + 2 * R];
-#pragma GCC unroll 16
-		for (int k = 0; k < rows + 2 * R; k++)
-			column[k] = LOAD(u + (k - R) * ld + j);
-#pragma GCC unroll 8
-		for (int b = 0; b < rows; b++) {
-			const REAL *p = u + b * ld + j;
-			VEC w = c0 * column[b + R];
 #pragma GCC unroll 4
-			for (int k = 1; k <= R; k++) {
-				w += cz[k] * (column[b + R - k] + column[b + R + k]);
-				w += cx[k] * (LOADU(p - k) + LOADU(p + k));
-			}
-			if (snapshot)
-				STORE(snapshot + (ptrdiff_t)(i + b) * width + j, w);
-			STORE(q + b * ld + j, ACOUSTIC_STEP(column[b + R], LOAD(q + b * ld + j), LOAD(m + b * ld + j), w));
-		}
-	}
+	for (int k = 1; k <= R; k++)
+		sum += c[k] * (LOADU(p - k) + LOADU(p + k));
+	return sum;
 }
 
-// CPML along x in row i: memory variables, then their contribution to the row just stepped.
-INLINE void NAME(cpml_row_x)(const int R, const int adjoint, const cpu_solver *s, const REAL *c1, const REAL *c2, int i,
-                             REAL *snapshot)
+INLINE VEC NAME(d2_column)(const int R, const REAL *c, VEC sum, const VEC *p)
 {
+#pragma GCC unroll 4
+	for (int k = 1; k <= R; k++)
+		sum += c[k] * (p[-k] + p[k]);
+	return sum;
+}
+
+// ψ, or s and p, of a z layer in the columns from j0 to j1.
+INLINE void NAME(memory_z)(const int R, const int adjoint, const NAME(pass) *pass, const cpml_block *block, int j0, int j1)
+{
+	const cpu_solver *s = pass->solver;
 	const ptrdiff_t ld = s->stride;
-	for (int side = 0; side < 2; side++) {
-		const cpml_block *block = &s->x[side];
-		const int begin = block->begin, length = block->end - begin;
-		if (length == 0)
-			continue;
-		const ptrdiff_t row = (ptrdiff_t)i * (length + 2 * CPU_LANES);
-		REAL *first = (REAL *)block->memory[0] + row, *second = (REAL *)block->memory[1] + row;
-		const REAL *u = (const REAL *)s->now + i * ld + begin;
-		REAL *q = (REAL *)s->before + i * ld + begin;
-		const REAL *m = (const REAL *)s->m + i * ld + begin;
-		const REAL *a = (const REAL *)s->ax + begin, *b = (const REAL *)s->bx + begin;
-		if (adjoint) {
-			for (int j = 0; j < length; j += LANES)
-				STORE(second + j, CPML_MEMORY(LOAD(second + j), LOAD(a + j), LOAD(b + j), LOAD(u + j)));
-			for (int j = 0; j < length; j += LANES)
-				STORE(first + j, CPML_MEMORY(LOAD(first + j), -LOAD(a + j), LOAD(b + j),
-				                             NAME(d1)(R, c1, u + j, 1) + NAME(d1)(R, c1, second + j, 1)));
-		} else {
-			for (int j = 0; j < length; j += LANES)
-				STORE(first + j, CPML_MEMORY(LOAD(first + j), LOAD(a + j), LOAD(b + j), NAME(d1)(R, c1, u + j, 1)));
-		}
-		for (int j = 0; j < length; j += LANES) {
-			VEC w, d = NAME(d1)(R, c1, first + j, 1);
-			if (adjoint) {
-				w = CPML_ADJOINT(NAME(d2)(R, c2, second + j, 1), d);
-			} else {
-				VEC zeta = CPML_MEMORY(LOAD(second + j), LOAD(a + j), LOAD(b + j), NAME(d2)(R, c2, u + j, 1) + d);
-				STORE(second + j, zeta);
-				w = CPML_FORWARD(d, zeta);
+	const int rows = block->end - block->begin;
+	const REAL *u = (const REAL *)s->now + block->begin * ld;
+	REAL *first = block->memory[0], *second = block->memory[1];
+	const REAL *a = (const REAL *)s->az + block->begin, *b = (const REAL *)s->bz + block->begin;
+	const VEC none = {0};
+	REAL c[MAX_RADIUS + 1];
+	for (int k = 1; k <= R; k++)
+		c[k] = adjoint ? -pass->d1z[k] : pass->d1z[k];
+	if (adjoint)
+		for (int i = 0; i < rows; i++)
+			for (int j = j0; j < j1; j += LANES) {
+				REAL *memory = second + i * ld + j;
+				STORE(memory, CPML_MEMORY(LOAD(memory), a[i], b[i], LOAD(u + i * ld + j)));
 			}
-			STORE(q + j, LOAD(q + j) + LOAD(m + j) * w);
-			if (snapshot) {
-				REAL *o = snapshot + (ptrdiff_t)i * s->width + begin + j;
-				STORE(o, LOAD(o) + w);
+	for (int i = 0; i < rows; i += ROWS) {
+		int any = 0;
+		for (int r = 0; r < ROWS; r++)
+			any |= a[i + r] != 0;
+		if (!any) // ψ and p stay zero on the inner side of the layer
+			continue;
+		for (int j = j0; j < j1; j += LANES) {
+			VEC column[ROWS + 2 * R];
+#pragma GCC unroll 16
+			for (int k = 0; k < ROWS + 2 * R; k++) {
+				const ptrdiff_t at = (i + k - R) * ld + j;
+				column[k] = LOAD(u + at);
+				if (adjoint)
+					column[k] += LOAD(second + at);
+			}
+#pragma GCC unroll 8
+			for (int r = 0; r < ROWS; r++) {
+				REAL *memory = first + (i + r) * ld + j;
+				VEC drive = NAME(d1_column)(R, c, none, column + r + R);
+				STORE(memory, CPML_MEMORY(LOAD(memory), a[i + r], b[i + r], drive));
 			}
 		}
 	}
 }
 
-// CPML along z in the rows of one block, all columns.
-INLINE void NAME(cpml_block_z)(const int R, const int adjoint, const cpu_solver *s, const cpml_block *block,
-                               const REAL *c1, const REAL *c2, REAL *snapshot)
+// Cells k to the right and to the left of cur's, from the neighbouring vectors.
+INLINE VEC NAME(right)(const int k, VEC cur, VEC next)
 {
+	return k == 1 ? __builtin_shuffle(cur, next, (IVEC)LANES_FROM(1)) : k == 2 ? __builtin_shuffle(cur, next, (IVEC)LANES_FROM(2)) :
+	       k == 3 ? __builtin_shuffle(cur, next, (IVEC)LANES_FROM(3)) : __builtin_shuffle(cur, next, (IVEC)LANES_FROM(4));
+}
+
+INLINE VEC NAME(left)(const int k, VEC prev, VEC cur)
+{
+	return k == 1 ? __builtin_shuffle(prev, cur, (IVEC)LANES_FROM(LANES - 1)) : k == 2 ? __builtin_shuffle(prev, cur, (IVEC)LANES_FROM(LANES - 2)) :
+	       k == 3 ? __builtin_shuffle(prev, cur, (IVEC)LANES_FROM(LANES - 3)) : __builtin_shuffle(prev, cur, (IVEC)LANES_FROM(LANES - 4));
+}
+
+// The part of w along x in ROWS rows of an x layer from row i on, written to s->strip, and the layer's memory variables.
+// ψ and p stay in registers until their neighbours have been differenced: a load across two vectors just stored would wait
+// until both have left the store buffer.
+INLINE void NAME(cpml_x)(const int R, const int adjoint, const NAME(pass) *pass, const cpml_block *block, int i)
+{
+	const cpu_solver *s = pass->solver;
+	const ptrdiff_t ld = s->stride;
+	const int length = block->end - block->begin;
+	const REAL *a = (const REAL *)s->ax + block->begin, *b = (const REAL *)s->bx + block->begin;
+	REAL c1[MAX_RADIUS + 1], c2[MAX_RADIUS + 1];
+	for (int k = 0; k <= R; k++) {
+		c1[k] = adjoint ? -pass->d1x[k] : pass->d1x[k];
+		c2[k] = pass->d2x[k];
+	}
+	for (int r = 0; r < ROWS; r++) {
+		const REAL *u = (const REAL *)s->now + (i + r) * ld + block->begin;
+		REAL *first = (REAL *)block->memory[0] + (ptrdiff_t)(i + r) * length;
+		REAL *second = (REAL *)block->memory[1] + (ptrdiff_t)(i + r) * length;
+		REAL *w = (REAL *)s->strip + r * length;
+		VEC none = {0}, prev = none, cur = none, d2 = none; // ψ or p at the two vectors before j, w at the last
+		VEC t_prev = LOAD(u - LANES), t = none;             // η + s; s is zero outside the block
+		if (adjoint) {
+			VEC v = CPML_MEMORY(LOAD(second), LOAD(a), LOAD(b), LOAD(u));
+			STORE(second, v);
+			t = LOAD(u) + v;
+		}
+		for (int j = 0; j <= length; j += LANES) {
+			VEC next = none, d2_next = none;
+			if (j < length) {
+				VEC sum = adjoint ? t : LOAD(u + j), d1 = none, t_next = none;
+				if (adjoint) {
+					t_next = LOAD(u + j + LANES);
+					if (j + LANES < length) {
+						VEC *m = (VEC *)(second + j + LANES);
+						*m = CPML_MEMORY(*m, LOAD(a + j + LANES), LOAD(b + j + LANES), t_next);
+						t_next += *m;
+					}
+				}
+				d2_next = c2[0] * sum;
+#pragma GCC unroll 4
+				for (int k = 1; k <= R; k++) {
+					VEC plus = LOADU(u + j + k), minus = LOADU(u + j - k);
+					if (adjoint) {
+						plus = NAME(right)(k, t, t_next);
+						minus = NAME(left)(k, t_prev, t);
+					}
+					d1 += c1[k] * (plus - minus);
+					d2_next += c2[k] * (plus + minus);
+				}
+				t_prev = t;
+				t = t_next;
+				next = CPML_MEMORY(LOAD(first + j), LOAD(a + j), LOAD(b + j), d1);
+				STORE(first + j, next);
+			}
+			if (j > 0) {
+				const int at = j - LANES;
+#pragma GCC unroll 4
+				for (int k = 1; k <= R; k++)
+					d2 += c1[k] * (NAME(right)(k, cur, next) - NAME(left)(k, prev, cur));
+				if (!adjoint) {
+					VEC zeta = CPML_MEMORY(LOAD(second + at), LOAD(a + at), LOAD(b + at), d2);
+					STORE(second + at, zeta);
+					d2 += zeta;
+				}
+				STORE(w + at, d2);
+			}
+			prev = cur;
+			cur = next;
+			d2 = d2_next;
+		}
+	}
+}
+
+// Steps ROWS rows from row i on in the columns from j0 to j1, the vertical taps in registers. in_x: the columns are an x
+// layer, after cpml_x; in_z: the rows lie in the z layer given; save: there may be a snapshot.
+INLINE void NAME(sweep)(const int R, const int adjoint, const int in_x, const int in_z, const int save, const NAME(pass) *pass,
+                        const cpml_block *z, int i, int j0, int j1)
+{
+	const cpu_solver *s = pass->solver;
 	const ptrdiff_t ld = s->stride;
 	const int width = s->width;
-	REAL *first = (REAL *)block->memory[0], *second = (REAL *)block->memory[1];
-	const REAL *az = (const REAL *)s->az, *bz = (const REAL *)s->bz;
-	if (adjoint)
-		for (int i = block->begin; i < block->end; i++) {
-			const REAL *u = (const REAL *)s->now + i * ld;
-			REAL *memory = second + (i - block->begin) * ld;
-			for (int j = 0; j < width; j += LANES)
-				STORE(memory + j, CPML_MEMORY(LOAD(memory + j), az[i], bz[i], LOAD(u + j)));
-		}
-	for (int i = block->begin; i < block->end; i++) {
-		if (az[i] == 0) // ψ and p stay zero on the inner side of the layer
-			continue;
-		const REAL *u = (const REAL *)s->now + i * ld;
-		REAL *memory = first + (i - block->begin) * ld;
-		const REAL *other = second + (i - block->begin) * ld;
-		for (int j = 0; j < width; j += LANES) {
-			VEC drive = NAME(d1)(R, c1, u + j, ld);
-			if (adjoint)
-				drive = -(drive + NAME(d1)(R, c1, other + j, ld));
-			STORE(memory + j, CPML_MEMORY(LOAD(memory + j), az[i], bz[i], drive));
-		}
+	const REAL *u = (const REAL *)s->now + i * ld, *m = (const REAL *)s->m + i * ld;
+	REAL *q = (REAL *)s->before + i * ld;
+	const int saved = !save || !pass->snapshot ? 0 : s->nz - i < ROWS ? s->nz - i : ROWS;
+	REAL *snapshot = saved ? pass->snapshot + (ptrdiff_t)i * width : NULL;
+	REAL *gradient = saved && adjoint ? pass->gradient + (ptrdiff_t)i * width : NULL;
+	REAL *illumination = saved && adjoint && pass->illumination ? pass->illumination + (ptrdiff_t)i * width : NULL;
+	REAL cz[MAX_RADIUS + 1], cx[MAX_RADIUS + 1], bz[MAX_RADIUS + 1];
+	for (int k = 0; k <= R; k++) {
+		cz[k] = pass->d2z[k];
+		cx[k] = pass->d2x[k];
+		bz[k] = adjoint ? -pass->d1z[k] : pass->d1z[k];
 	}
-	for (int i = block->begin; i < block->end; i++) {
-		const REAL *u = (const REAL *)s->now + i * ld;
-		REAL *q = (REAL *)s->before + i * ld;
-		const REAL *m = (const REAL *)s->m + i * ld;
-		const REAL *psi = first + (i - block->begin) * ld;
-		REAL *zeta = second + (i - block->begin) * ld;
-		for (int j = 0; j < width; j += LANES) {
-			VEC w, d = NAME(d1)(R, c1, psi + j, ld);
-			if (adjoint) {
-				w = CPML_ADJOINT(NAME(d2)(R, c2, zeta + j, ld), d);
-			} else if (az[i] == 0) {
-				w = d;
+	const REAL *az = (const REAL *)s->az + i, *decay_z = (const REAL *)s->bz + i;
+	REAL *first_z = in_z ? (REAL *)z->memory[0] + (i - z->begin) * ld : NULL;
+	REAL *second_z = in_z ? (REAL *)z->memory[1] + (i - z->begin) * ld : NULL;
+	const int strip_length = j1 - j0;
+	const REAL *strip = (const REAL *)s->strip - j0;
+
+	for (int j = j0; j < j1; j += LANES) {
+		VEC column[ROWS + 2 * R], first[ROWS + 2 * R];
+#pragma GCC unroll 16
+		for (int k = 0; k < ROWS + 2 * R; k++) {
+			column[k] = LOAD(u + (k - R) * ld + j);
+			if (in_z) {
+				first[k] = LOAD(first_z + (k - R) * ld + j);
+				if (adjoint)
+					column[k] += LOAD(second_z + (k - R) * ld + j);
+			}
+		}
+#pragma GCC unroll 8
+		for (int r = 0; r < ROWS; r++) {
+			const REAL *p = u + r * ld + j;
+			const VEC now = in_z && adjoint ? LOAD(p) : column[r + R];
+			VEC w;
+			if (!in_x && !in_z) {
+				w = NAME(d2_row)(R, cx, NAME(d2_column)(R, cz, (cz[0] + cx[0]) * now, column + r + R), p);
 			} else {
-				VEC z = CPML_MEMORY(LOAD(zeta + j), az[i], bz[i], NAME(d2)(R, c2, u + j, ld) + d);
-				STORE(zeta + j, z);
-				w = CPML_FORWARD(d, z);
+				w = NAME(d2_column)(R, cz, cz[0] * column[r + R], column + r + R);
+				if (in_z) {
+					w = NAME(d1_column)(R, bz, w, first + r + R);
+					if (!adjoint) {
+						VEC zeta = CPML_MEMORY(LOAD(second_z + r * ld + j), az[r], decay_z[r], w);
+						STORE(second_z + r * ld + j, zeta);
+						w += zeta;
+					}
+				}
+				if (in_x)
+					w += LOAD(strip + r * strip_length + j);
+				else
+					w = NAME(d2_row)(R, cx, w + cx[0] * now, p);
 			}
-			STORE(q + j, LOAD(q + j) + LOAD(m + j) * w);
-			if (snapshot) {
-				REAL *o = snapshot + (ptrdiff_t)i * width + j;
-				STORE(o, LOAD(o) + w);
+			if (save && r < saved) {
+				const ptrdiff_t at = (ptrdiff_t)r * width + j;
+				if (adjoint) {
+					VEC v = LOADU(snapshot + at);
+					*(VECU *)(gradient + at) += now * v;
+					if (illumination)
+						*(VECU *)(illumination + at) += v * v;
+				} else {
+					*(VECU *)(snapshot + at) = w;
+				}
 			}
+			STORE(q + r * ld + j, ACOUSTIC_STEP(now, LOAD(q + r * ld + j), LOAD(m + r * ld + j), w));
 		}
 	}
 }
 
-INLINE void NAME(step)(const int R, const int adjoint, cpu_solver *s, REAL *snapshot)
+// Advances all cells, layer after layer of CPML and in between, so that each cell's field is written once.
+INLINE void NAME(step)(const int R, const int adjoint, const NAME(pass) *pass)
 {
-	REAL c1z[5], c1x[5], c2z[5], c2x[5];
-	for (int k = 0; k <= R; k++) {
-		c1z[k] = (REAL)(s->d1[k] * s->iz);
-		c1x[k] = (REAL)(s->d1[k] * s->ix);
-		c2z[k] = (REAL)s->d2z[k];
-		c2x[k] = (REAL)s->d2x[k];
+	const cpu_solver *s = pass->solver;
+	const cpml_block *x = s->x, *z = s->z;
+	const int left = x[0].end, right = x[1].end ? x[1].begin : s->width;
+	const int top = z[0].end, bottom = z[1].end ? z[1].begin : s->rows;
+	for (int i = top; i < bottom; i += ROWS) {
+		for (int side = 0; side < 2; side++)
+			if (x[side].end) {
+				NAME(cpml_x)(R, adjoint, pass, &x[side], i);
+				NAME(sweep)(R, adjoint, 1, 0, 1, pass, NULL, i, x[side].begin, x[side].end);
+			}
+		if (pass->snapshot)
+			NAME(sweep)(R, adjoint, 0, 0, 1, pass, NULL, i, left, right);
+		else
+			NAME(sweep)(R, adjoint, 0, 0, 0, pass, NULL, i, left, right);
 	}
-	enum { ROWS = 8 };
-	int i = 0;
-	if (snapshot) {
-		for (; i + ROWS <= s->nz; i += ROWS) {
-			NAME(sweep_rows)(R, ROWS, s, c2z, c2x, i, snapshot);
-			for (int b = 0; b < ROWS; b++)
-				NAME(cpml_row_x)(R, adjoint, s, c1x, c2x, i + b, snapshot);
+	for (int layer = 0; layer < 2; layer++)
+		for (int j = 0, next; z[layer].end && j < s->width; j = next) {
+			// Tiles whose columns stay in the first cache from the memory variables to the step.
+			const cpml_block *strip = j < left ? &x[0] : j >= right ? &x[1] : NULL;
+			next = strip ? strip->end : right - j < TILE ? right : j + TILE;
+			NAME(memory_z)(R, adjoint, pass, &z[layer], j, next);
+			for (int i = z[layer].begin; i < z[layer].end; i += ROWS) {
+				if (strip) {
+					NAME(cpml_x)(R, adjoint, pass, strip, i);
+					NAME(sweep)(R, adjoint, 1, 1, 1, pass, &z[layer], i, j, next);
+				} else {
+					NAME(sweep)(R, adjoint, 0, 1, 1, pass, &z[layer], i, j, next);
+				}
+			}
 		}
-	} else {
-		for (; i + ROWS <= s->nz; i += ROWS) {
-			NAME(sweep_rows)(R, ROWS, s, c2z, c2x, i, NULL);
-			for (int b = 0; b < ROWS; b++)
-				NAME(cpml_row_x)(R, adjoint, s, c1x, c2x, i + b, NULL);
-		}
-	}
-	for (; i < s->nz; i++) {
-		NAME(sweep_rows)(R, 1, s, c2z, c2x, i, snapshot);
-		NAME(cpml_row_x)(R, adjoint, s, c1x, c2x, i, snapshot);
-	}
-	for (int side = 0; side < 2; side++)
-		NAME(cpml_block_z)(R, adjoint, s, &s->z[side], c1z, c2z, snapshot);
 }
 
 // After a step `before` holds the new field: exchange, and renew the odd images above a free surface (row 0 itself stays
@@ -257,21 +363,6 @@ static void NAME(scatter)(const cpu_solver *s, const REAL *dm, const REAL *w)
 	}
 }
 
-// Imaging condition Σ η (w + f), and Σ (w + f)² where asked for.
-static void NAME(image)(const cpu_solver *s, const REAL *w, REAL *gradient, REAL *illumination)
-{
-	for (int i = 0; i < s->nz; i++) {
-		const REAL *e = (const REAL *)s->now + i * (ptrdiff_t)s->stride;
-		const ptrdiff_t row = (ptrdiff_t)i * s->width;
-		for (int j = 0; j < s->width; j += LANES) {
-			VEC v = LOADU(w + row + j);
-			*(VECU *)(gradient + row + j) += LOAD(e + j) * v;
-			if (illumination)
-				*(VECU *)(illumination + row + j) += v * v;
-		}
-	}
-}
-
 INLINE REAL *NAME(slot)(const cpu_solver *s, const cpu_run *run, int n)
 {
 	if (!run->snapshot || n % run->every != run->phase)
@@ -279,20 +370,32 @@ INLINE REAL *NAME(slot)(const cpu_solver *s, const cpu_run *run, int n)
 	return (REAL *)run->snapshot + (ptrdiff_t)(n / run->every - run->slot0) * s->nz * s->width;
 }
 
+static NAME(pass) NAME(new_pass)(cpu_solver *s)
+{
+	NAME(pass) p = {.solver = s};
+	for (int k = 0; k <= s->radius; k++) {
+		p.d1z[k] = (REAL)(s->d1[k] * s->iz);
+		p.d1x[k] = (REAL)(s->d1[k] * s->ix);
+		p.d2z[k] = (REAL)s->d2z[k];
+		p.d2x[k] = (REAL)s->d2x[k];
+	}
+	return p;
+}
+
 INLINE void NAME(forward_order)(const int R, cpu_solver *s, const cpu_run *run, const cpu_points *sources,
                                 const cpu_points *receivers)
 {
+	NAME(pass) pass = NAME(new_pass)(s);
 	for (int n = run->n0; n < run->n1; n++) {
 		if (run->record)
 			NAME(sample)(s, receivers, (REAL *)run->record + (ptrdiff_t)n * receivers->count);
 		REAL *snapshot = NAME(slot)(s, run, n);
-		if (run->scatterer) {
-			NAME(step)(R, 0, s, NULL);
+		pass.snapshot = run->scatterer ? NULL : snapshot;
+		NAME(step)(R, 0, &pass);
+		if (run->scatterer)
 			NAME(scatter)(s, run->scatterer, snapshot);
-		} else {
-			NAME(step)(R, 0, s, snapshot);
+		else
 			NAME(inject)(s, sources, (const REAL *)run->wavelet + n, run->wavelet_stride, snapshot);
-		}
 		NAME(advance)(s);
 	}
 }
@@ -300,13 +403,14 @@ INLINE void NAME(forward_order)(const int R, cpu_solver *s, const cpu_run *run, 
 INLINE void NAME(adjoint_order)(const int R, cpu_solver *s, const cpu_run *run, const cpu_points *sources,
                                 const cpu_points *receivers)
 {
+	NAME(pass) pass = NAME(new_pass)(s);
+	pass.gradient = run->gradient;
+	pass.illumination = run->illuminate ? run->illumination : NULL;
 	for (int n = run->n1 - 1; n >= run->n0; n--) {
-		const REAL *snapshot = NAME(slot)(s, run, n);
-		if (snapshot)
-			NAME(image)(s, snapshot, run->gradient, run->illuminate ? run->illumination : NULL);
+		pass.snapshot = NAME(slot)(s, run, n);
 		if (run->source_gradient)
 			NAME(sample)(s, sources, (REAL *)run->source_gradient + (ptrdiff_t)n * sources->count);
-		NAME(step)(R, 1, s, NULL);
+		NAME(step)(R, 1, &pass);
 		NAME(inject)(s, receivers, (const REAL *)run->record + (ptrdiff_t)n * receivers->count, 1, NULL);
 		NAME(advance)(s);
 	}
@@ -342,10 +446,12 @@ static void NAME(adjoint)(cpu_solver *s, const cpu_run *run, const cpu_points *s
 	table[s->radius - 1](s, run, sources, receivers);
 }
 
-#undef LANES
+#undef LANES_FROM
+#undef IVEC
 #undef VEC
 #undef VECU
 #undef INLINE
+#undef TILE
 #undef LOAD
 #undef LOADU
 #undef LOADRUN

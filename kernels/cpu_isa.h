@@ -6,15 +6,27 @@
 #define PASTE(a, b, c) PASTE2(a, b, c)
 
 #define REAL float
+#define LANES (BYTES / 4)
+#define LANE_INDEX int
+#define ROWS (BYTES == 64 ? 8 : 4)
 #define NAME(x) PASTE(x, f32, ISA)
 #include "cpu_acoustic2d.h"
 #undef REAL
+#undef LANES
+#undef LANE_INDEX
+#undef ROWS
 #undef NAME
 
 #define REAL double
+#define LANES (BYTES > 16 ? BYTES / 8 : 4)
+#define LANE_INDEX long
+#define ROWS 4 // for tests: quick to compile
 #define NAME(x) PASTE(x, f64, ISA)
 #include "cpu_acoustic2d.h"
 #undef REAL
+#undef LANES
+#undef LANE_INDEX
+#undef ROWS
 #undef NAME
 
 #define TABLE2(isa) cpu_##isa
