@@ -41,6 +41,14 @@ var claims = []claim{
 		"./wave", []string{"TestEverykthStorageAgreesWithEveryStep"}},
 	{"Threads", "Misfit, gradient and illumination are the same bits for 1, 2, 5 and 16 threads.",
 		"./wave", []string{"TestThreadsDoNotChangeABit"}},
+	{"Grids of stages", "A coarse model whose cells hold the mean of 1/v² predicts the data of thin beds at least four times as well as one that holds the mean of v or single samples.",
+		"./scripts/verification", []string{"TestCoarseModelsOfMeanSlownessSquaredPredictTheData"}},
+	{"Thinned receivers", "Receivers thinned to 0.75 of a cell give the same gradient but for its scale, to a correlation of 0.999.",
+		"./scripts/verification", []string{"TestThinnedReceiversGiveTheSameGradient"}},
+	{"Gradient of a stage", "The gradient on the user's grid, through the restriction to the stage's grid, matches finite differences of the misfit.",
+		"./fwi", []string{"TestEvaluatorsGradientMatchesFiniteDifferences"}},
+	{"Resuming and threads of a run", "An interrupted inversion that is resumed ends with the same bits, as it does on any number of threads.",
+		"./fwi", []string{"TestResumedRunEndsWithTheSameBits", "TestThreadsDoNotChangeARun"}},
 }
 
 // result is what the tests of a claim did.
