@@ -43,8 +43,8 @@
 //
 // # Stages
 //
-// Misfits of high frequencies have many minima, those of low ones few. A schedule therefore inverts in stages, low frequencies
-// first; a Stage is a row of it: a band, a number of iterations, and optionally fewer shots, a largest offset and another misfit.
+// Misfits of high frequencies and far offsets have many minima, those of low frequencies and near offsets few. A schedule therefore
+// inverts in stages, the latter first; a Stage is a row of it: a band, a number of iterations, and optionally fewer shots, a largest offset and another misfit.
 // Each stage works on a grid of its own, as coarse as its highest frequency allows (Config.PointsPerWavelength). The model is
 // restricted to that grid at the stage's beginning; what the stage changes is interpolated back and added to the model on the
 // user's grid, so that detail which the stage cannot see survives it. Data and wavelets are filtered to the band and resampled to the

@@ -160,14 +160,3 @@ stages:
 	//     2   0.0 –  9.0          15    all   4000 m  least-squares
 	// true
 }
-
-func ExampleDefaultStages() {
-	for _, s := range fwi.DefaultStages(3, 12, 20) {
-		fmt.Printf("up to %4.1f Hz, %d iterations\n", s.MaxFrequency, s.Iterations)
-	}
-	// Output:
-	// up to  4.8 Hz, 20 iterations
-	// up to  6.5 Hz, 20 iterations
-	// up to  8.8 Hz, 20 iterations
-	// up to 12.0 Hz, 20 iterations
-}
