@@ -104,7 +104,7 @@ func Prepare(ctx context.Context, p *Problem, c Config, say Notice, progress fun
 	return c, nil
 }
 
-const defaultIterations = 20
+const defaultIterations = 16
 
 func allZero(v []float32) bool {
 	for _, x := range v {

@@ -51,6 +51,7 @@ type Run struct {
 	weight   *Preconditioner
 	x        []float32 // the method's current iterate
 	latest   []float32 // illumination of the last evaluation
+	model    []float32 // the current iterate on the user's grid
 	started  time.Time
 	before   float64 // seconds of earlier sittings
 	lastSave time.Time
@@ -388,8 +389,9 @@ func (r *Run) isOver(stage Stage, st Status) bool {
 
 func (r *Run) note(iteration int, misfit float64) {
 	rms := math.NaN()
+	r.model = r.Model()
 	if r.Problem.Truth != nil {
-		rms, _ = ModelRMS(r.Model(), r.Problem.Truth, r.scored)
+		rms, _ = ModelRMS(r.model, r.Problem.Truth, r.scored)
 	}
 	r.state.History = append(r.state.History, Record{Stage: r.state.Stage, Iteration: iteration, Solves: r.state.Solves,
 		Seconds: r.seconds(), Misfit: misfit, ModelRMS: rms})
@@ -402,14 +404,14 @@ func (r *Run) observe(trial bool) {
 	p := Progress{Record: r.state.History[len(r.state.History)-1], Stages: len(r.Config.Stages), Of: r.Config.Stages[r.state.Stage].Iterations, Trial: trial}
 	p.Solves, p.Seconds = r.state.Solves, r.seconds()
 	if !trial {
-		p.Model = r.Model()
+		p.Model = r.model
 	}
 	r.Observer(p)
 }
 
 // endStage puts the stage's change into the model of the user's grid.
 func (r *Run) endStage() error {
-	r.state.Base = r.Model()
+	r.state.Base = r.Model() // of the stage's last iterate
 	r.state.Stage++
 	r.state.Method, r.state.Illumination, r.state.Wavelet = nil, nil, nil
 	r.method = nil

@@ -17,14 +17,16 @@ const stageRatio = 1.36
 var firstOffsets = []float64{4, 8}
 
 // DefaultStages returns a multiscale schedule for data between two frequencies in Hz, slowest velocity vmin in m/s and largest
-// offset in m: at 1.25 times the lowest frequency first the near, then all offsets; from there low-pass stages up to the highest.
+// offset in m: at 1.25 times the lowest frequency first the near, then all offsets; from there low-pass stages up to the highest. The last takes the given iterations, those before it
+// more, up to three times as many, as theirs cost less: about the cube of the frequency.
 func DefaultStages(low, high, vmin, maxOffset float64, iterations int) []Stage {
+	many := func(f float64) int { return min(int(math.Round(float64(iterations)*high/f)), 3*iterations) }
 	round := func(f float64) float64 { return math.Round(f*10) / 10 }
 	first := min(1.25*low, high)
 	var stages []Stage
 	for _, n := range firstOffsets {
 		if offset := n * vmin / first; offset < 0.75*maxOffset {
-			stages = append(stages, Stage{MaxFrequency: round(first), Iterations: (iterations + 1) / 2, MaxOffset: math.Round(offset/10) * 10})
+			stages = append(stages, Stage{MaxFrequency: round(first), Iterations: iterations, MaxOffset: math.Round(offset/10) * 10})
 		}
 	}
 	steps := int(math.Round(math.Log(high/first) / math.Log(stageRatio)))
@@ -33,7 +35,7 @@ func DefaultStages(low, high, vmin, maxOffset float64, iterations int) []Stage {
 		if i > 0 {
 			f = first * math.Pow(high/first, float64(i)/float64(steps))
 		}
-		stages = append(stages, Stage{MaxFrequency: round(f), Iterations: iterations})
+		stages = append(stages, Stage{MaxFrequency: round(f), Iterations: many(f)})
 	}
 	return stages
 }
