@@ -5,6 +5,9 @@ import (
 	"fmt"
 	"log"
 	"math"
+	"os"
+	"strings"
+	"testing"
 
 	"gofwi/fwi"
 	"gofwi/wave"
@@ -159,4 +162,24 @@ stages:
 	//     1   0.0 –  5.0          15    all      all  envelope
 	//     2   0.0 –  9.0          15    all   4000 m  least-squares
 	// true
+}
+
+// The configuration that the README shows must be one that runs take.
+func TestConfigurationOfTheReadmeIsKnown(t *testing.T) {
+	text, err := os.ReadFile("../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, after, begins := strings.Cut(string(text), "```yaml\n")
+	block, _, ends := strings.Cut(after, "```")
+	if !begins || !ends {
+		t.Fatal("the README shows no YAML")
+	}
+	var c fwi.Config
+	if err := c.Merge([]byte(block)); err != nil {
+		t.Error(err)
+	}
+	if len(c.Stages) != 4 || c.Stages[0].MaxOffset != 2000 || c.Acquisition.Noise != 0.05 {
+		t.Errorf("read as %+v", c)
+	}
 }
