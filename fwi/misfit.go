@@ -35,8 +35,30 @@ var misfits = map[string]func(MisfitOptions) (traceMisfit, error){
 	"student-t":        newStudent,
 }
 
+var (
+	registeredLock sync.RWMutex
+	registered     = map[string]Misfit{}
+)
+
+// RegisterMisfit makes a misfit of one's own available under its name, to Config.Misfit and Stage.Misfit as to NewMisfit. It is
+// meant for init functions, and panics if the name is taken.
+func RegisterMisfit(m Misfit) {
+	registeredLock.Lock()
+	defer registeredLock.Unlock()
+	if _, taken := misfits[m.Name()]; taken || registered[m.Name()] != nil {
+		panic("fwi: the misfit " + m.Name() + " exists already")
+	}
+	registered[m.Name()] = m
+}
+
 // MisfitNames returns the names that NewMisfit takes, sorted.
-func MisfitNames() []string { return sortedNames(misfits) }
+func MisfitNames() []string {
+	registeredLock.RLock()
+	defer registeredLock.RUnlock()
+	names := append(sortedNames(misfits), sortedNames(registered)...)
+	slices.Sort(names)
+	return names
+}
 
 func sortedNames[V any](table map[string]V) []string {
 	names := make([]string, 0, len(table))
@@ -55,8 +77,14 @@ func sortedNames[V any](table map[string]V) []string {
 //	envelope          ½ ∫ (E[s] - E[d])² dt, E the envelope   (Bozdağ et al. 2011; Wu et al. 2014)
 //	student-t         ½ ν σ² ∫ log(1 + (s - d)²/(ν σ²)) dt     (Aravkin et al. 2011)
 //
-// each summed over the traces of synthetic s and observed d.
+// each summed over the traces of synthetic s and observed d, or one made available with RegisterMisfit.
 func NewMisfit(name string, o MisfitOptions) (Misfit, error) {
+	registeredLock.RLock()
+	own := registered[name]
+	registeredLock.RUnlock()
+	if own != nil {
+		return own, nil
+	}
 	build, ok := misfits[name]
 	if !ok {
 		return nil, fmt.Errorf("there is no misfit %q; choose one of %s", name, strings.Join(MisfitNames(), ", "))
