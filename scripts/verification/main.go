@@ -58,7 +58,7 @@ func run(ctx context.Context) error {
 		return err
 	}
 	fmt.Println(path)
-	return unmet(results)
+	return unmet(results, known)
 }
 
 func invertAll(ctx context.Context, model, folder string, m machine) error {
@@ -70,12 +70,17 @@ func invertAll(ctx context.Context, model, folder string, m machine) error {
 	return nil
 }
 
-// unmet returns an error that names the claims that do not hold.
-func unmet(results []result) error {
+// unmet returns an error that names the claims that do not hold and the recorded inversions that missed what is wanted.
+func unmet(results []result, records []*record) error {
 	var all []error
 	for i := range results {
 		if v := results[i].verdict(); v != "holds" {
 			all = append(all, fmt.Errorf("%s: %s", results[i].title, v))
+		}
+	}
+	for i, r := range records {
+		if r != nil && !inversions[i].met(r) {
+			all = append(all, fmt.Errorf("%s: %s", inversions[i].name, inversions[i].verdict(r)))
 		}
 	}
 	return errors.Join(all...)

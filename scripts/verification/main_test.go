@@ -32,7 +32,7 @@ func TestFiguresAndVerdictsAreReadFromTheTestsOfAClaim(t *testing.T) {
 		if r.verdict() != want {
 			t.Errorf("TestB: %s gives %q instead of %q", action, r.verdict(), want)
 		}
-		if err := unmet([]result{r}); (err == nil) != (want == "holds") {
+		if err := unmet([]result{r}, nil); (err == nil) != (want == "holds") {
 			t.Errorf("TestB: %s gives the error %v", action, err)
 		}
 	}
@@ -46,6 +46,9 @@ func TestPageShowsWhatWasRecordedAndWhatWasNot(t *testing.T) {
 		if !strings.Contains(text, want) {
 			t.Errorf("the page lacks %q:\n%s", want, text)
 		}
+	}
+	if err := unmet(nil, []*record{r, nil}); err == nil || !strings.Contains(err.Error(), "marmousi-smooth") {
+		t.Errorf("a missed inversion gives %v", err)
 	}
 }
 

@@ -71,10 +71,14 @@ func (v *inversion) verdict(r *record) string {
 	switch {
 	case r == nil:
 		return "not measured"
-	case r.ratio() <= v.ratio && r.Summary.WallSeconds <= wantedSeconds:
+	case v.met(r):
 		return fmt.Sprintf("holds: ratio %.3f in %.0f s", r.ratio(), r.Summary.WallSeconds)
 	}
 	return fmt.Sprintf("MISSED: ratio %.3f in %.0f s", r.ratio(), r.Summary.WallSeconds)
+}
+
+func (v *inversion) met(r *record) bool {
+	return r.ratio() <= v.ratio && r.Summary.WallSeconds <= wantedSeconds
 }
 
 func (r *record) ratio() float64 { return *r.Summary.ModelRMSFinal / *r.Summary.ModelRMSStart }
