@@ -18,7 +18,7 @@
 //
 // A resumed run ends with the same bits as one that was not interrupted. Code that wants another loop takes the parts: an
 // Evaluator gives misfit, gradient and gathers of a model in one band, a Method asks for evaluations and answers with the next
-// model, a Preconditioner weights and smooths gradients.
+// model, a Preconditioner weights and smooths gradients. A misfit of one's own is made known with RegisterMisfit.
 //
 // # Problem files
 //

@@ -141,6 +141,45 @@ func ExampleNewMisfit() {
 	// Output: correlation of a trace three times too loud: 0.000
 }
 
+// huber is ½ r² for residuals up to its value and grows linearly beyond, for data without dead traces.
+type huber float64
+
+func init() { fwi.RegisterMisfit(huber(0.01)) }
+
+func (huber) Name() string { return "huber" }
+
+func (h huber) Evaluate(adjoint, synthetic, observed, weight []float32, nrec, nt int, dt float64) (float64, error) {
+	var sum float64
+	for i, s := range synthetic {
+		w := dt
+		if weight != nil {
+			w *= float64(weight[i/nt])
+		}
+		r := float64(s - observed[i])
+		clipped := min(max(r, -float64(h)), float64(h))
+		adjoint[i] = float32(w * clipped)
+		sum += w * clipped * (r - clipped/2)
+	}
+	return sum, nil
+}
+
+// A registered misfit is known by its name to configurations and to the stages of a schedule.
+func ExampleRegisterMisfit() {
+	ctx := context.Background()
+	p, c := slope(), schedule
+	c.Misfit = "huber"
+	c, err := fwi.Prepare(ctx, p, c, nil, nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	o, err := fwi.NewRun(p, c).Invert(ctx)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println("the misfit falls:", o.History[len(o.History)-1].Misfit < o.History[0].Misfit)
+	// Output: the misfit falls: true
+}
+
 // What YAML does not name stays as it was.
 func ExampleConfig_Merge() {
 	c := fwi.Config{Start: "gradient"}
