@@ -146,7 +146,7 @@ type huber float64
 
 func init() { fwi.RegisterMisfit(huber(0.01)) }
 
-func (huber) Name() string { return "huber" }
+func (huber) Name() string { return "my-huber" }
 
 func (h huber) Evaluate(adjoint, synthetic, observed, weight []float32, nrec, nt int, dt float64) (float64, error) {
 	var sum float64
@@ -167,7 +167,7 @@ func (h huber) Evaluate(adjoint, synthetic, observed, weight []float32, nrec, nt
 func ExampleRegisterMisfit() {
 	ctx := context.Background()
 	p, c := slope(), schedule
-	c.Misfit = "huber"
+	c.Misfit = "my-huber"
 	c, err := fwi.Prepare(ctx, p, c, nil, nil)
 	if err != nil {
 		log.Fatal(err)
