@@ -44,7 +44,7 @@ func makeSurvey(a Acquisition, g wave.Grid) (*wave.Survey, error) {
 	}
 	low, high := a.MinFrequency, a.MaxFrequency
 	rise := low + min(1.5, (high-low)/4) // a real source's spectrum does not begin at once
-	wavelet, err := wave.Ormsby(low, rise, max(rise, 0.6*high), high, a.DT, nt, 2/rise+1/low)
+	wavelet, err := wave.Ormsby(low, rise, max(rise, 0.75*high), high, a.DT, nt, 2/rise+1/low)
 	if err != nil {
 		return nil, err
 	}

@@ -10,6 +10,7 @@ import (
 	"math"
 
 	"gofwi/internal/h5"
+	"gofwi/wave"
 )
 
 // Fingerprint identifies what a run computes: the prepared problem and the configuration, threads and memory apart, which
@@ -28,8 +29,14 @@ func Fingerprint(p *Problem, c Config) string {
 	for _, g := range p.Observed {
 		add(g)
 	}
+	_ = binary.Write(h, binary.LittleEndian, p.Survey.DT)
 	for _, s := range p.Survey.Shots {
-		_ = binary.Write(h, binary.LittleEndian, []float64(s.Sources[0]))
+		for _, position := range append(append([]wave.Position{}, s.Sources...), s.Receivers...) {
+			_ = binary.Write(h, binary.LittleEndian, []float64(position))
+		}
+		for _, w := range s.Wavelets {
+			add(w)
+		}
 	}
 	return hex.EncodeToString(h.Sum(nil)[:16])
 }

@@ -12,12 +12,12 @@ import (
 	"gopkg.in/yaml.v3"
 )
 
-// Config is everything that a run can be told. The zero value of a field is its default; Resolve fills the defaults in, and a
+// Config is everything that a run can be told. The zero value of a field is its default; Prepare fills the defaults in, and a
 // resolved configuration, fed back, gives the same run.
 type Config struct {
-	// Start is the starting model where the problem holds none: "smooth:500m" smooths the truth with a Gaussian of that standard
+	// Start is the starting model: "file" is the problem's own, "smooth:500m" smooths the truth with a Gaussian of that standard
 	// deviation, "gradient" fits v = a + b·depth to the truth below the water, anything else is an HDF5 file with /vp.
-	// "" is smooth:500m.
+	// "" is file where the problem holds one, else smooth:500m.
 	Start string `yaml:"start,omitempty"`
 	// Acquisition is the survey made for a bare velocity model; ignored where the problem has one.
 	Acquisition Acquisition `yaml:"acquisition,omitempty"`
@@ -33,6 +33,8 @@ type Config struct {
 	MaxVelocity float64 `yaml:"max_velocity,omitempty"`
 	// Misfit is least-squares, trace-normalised, envelope, correlation or student-t. "" is least-squares.
 	Misfit string `yaml:"misfit,omitempty"`
+	// TimeGain multiplies observed and synthetic traces by (t/duration)^TimeGain before they are compared. 0 is none.
+	TimeGain float64 `yaml:"time_gain,omitempty"`
 	// Method is lbfgs, descent or cg. "" is lbfgs.
 	Method string `yaml:"method,omitempty"`
 	// Memory is the number of pairs that L-BFGS keeps. 0 is 10.
@@ -74,7 +76,7 @@ type Acquisition struct {
 	Duration      float64 `yaml:"duration,omitempty"`       // s, 0: until the base's reflections at long offset have come
 	DT            float64 `yaml:"dt,omitempty"`             // s, 0: 0.004
 	MinFrequency  float64 `yaml:"min_frequency,omitempty"`  // Hz, 0: 3; the source emits nothing below
-	MaxFrequency  float64 `yaml:"max_frequency,omitempty"`  // Hz, 0: 20; nor above
+	MaxFrequency  float64 `yaml:"max_frequency,omitempty"`  // Hz, 0: 25; nor above
 	Noise         float64 `yaml:"noise,omitempty"`          // standard deviation of white noise in the band as a fraction of the RMS of the data
 }
 
@@ -150,7 +152,7 @@ func (c Config) withDefaults() (Config, error) {
 	a := &c.Acquisition
 	setFloat(&a.DT, 0.004)
 	setFloat(&a.MinFrequency, 3)
-	setFloat(&a.MaxFrequency, 20)
+	setFloat(&a.MaxFrequency, 25)
 
 	oneOf := func(name, value string, choices ...string) error {
 		for _, x := range choices {
@@ -169,7 +171,7 @@ func (c Config) withDefaults() (Config, error) {
 	err := errors.Join(
 		oneOf("misfit", c.Misfit, MisfitNames()...), oneOf("method", c.Method, "lbfgs", "descent", "cg"), oneOf("dispersion", c.Dispersion, "warn", "refuse"),
 		oneOf("storage", c.Storage, "every-step", "every-kth"), oneOf("backend", c.Backend, "auto", "cpu"),
-		bad("min_velocity", c.MinVelocity), bad("max_velocity", c.MaxVelocity), bad("first_change", c.FirstChange), bad("max_change", c.MaxChange),
+		bad("min_velocity", c.MinVelocity), bad("max_velocity", c.MaxVelocity), bad("first_change", c.FirstChange), bad("time_gain", c.TimeGain), bad("max_change", c.MaxChange),
 		bad("points_per_wavelength", c.PointsPerWavelength), bad("preconditioner floor", c.Preconditioner.Floor),
 		bad("memory", float64(c.Memory)), bad("iterations", float64(c.Iterations)), bad("threads", float64(c.Threads)), bad("memory_limit", float64(c.MemoryLimit)),
 		bad("shots", float64(a.Shots)), bad("receivers", float64(a.Receivers)), bad("source_depth", a.SourceDepth), bad("receiver_depth", a.ReceiverDepth),

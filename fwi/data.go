@@ -11,10 +11,14 @@ import (
 
 // dataRefinement is the spacing of the grid on which data are modelled as a fraction of the finest inversion grid's. With
 // another order in space as well, the inversion does not commit the inverse crime of fitting its own numerical errors.
-const (
-	dataRefinement = 0.6
-	dataOrder      = 6
-)
+const dataRefinement = 0.6
+
+func dataOrder(c Config) int {
+	if c.Order == 6 {
+		return 8
+	}
+	return 6
+}
 
 // dataModel returns the grid and model on which the observed data of a problem with a known truth are modelled.
 func dataModel(p *Problem, c Config) (wave.Grid, []float32, wave.Options, error) {
@@ -37,7 +41,7 @@ func dataModel(p *Problem, c Config) (wave.Grid, []float32, wave.Options, error)
 	vp := make([]float32, g.Cells())
 	wave.NewRegrid(p.Grid, g).Velocity(vp, p.Truth)
 	_, vmax, err = wave.CheckVelocity(g, vp)
-	return g, vp, wave.Options{MaxVelocity: vmax * 1.001, Order: dataOrder, FreeSurface: c.FreeSurface, Threads: c.Threads,
+	return g, vp, wave.Options{MaxVelocity: vmax * 1.001, Order: dataOrder(c), FreeSurface: c.FreeSurface, Threads: c.Threads,
 		MaxFrequency: high, MemoryLimit: c.MemoryLimit, Courant: 0.6}, err
 }
 

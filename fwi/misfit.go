@@ -40,8 +40,8 @@ var (
 	registered     = map[string]Misfit{}
 )
 
-// RegisterMisfit makes a misfit of one's own available under its name, to Config.Misfit and Stage.Misfit as to NewMisfit. It is
-// meant for init functions, and panics if the name is taken.
+// RegisterMisfit makes a misfit of one's own available under its name, to Config.Misfit and Stage.Misfit as to NewMisfit. A run
+// divides its values by the number of live traces. It is meant for init functions, and panics if the name is taken.
 func RegisterMisfit(m Misfit) {
 	registeredLock.Lock()
 	defer registeredLock.Unlock()

@@ -17,9 +17,25 @@ func Prepare(ctx context.Context, p *Problem, c Config, say Notice, progress fun
 	if say == nil {
 		say = func(string, ...any) {}
 	}
+	switch {
+	case p.Start != nil && (c.Start == "" || c.Start == startInFile):
+		c.Start = startInFile
+	case p.Start != nil:
+		say("start model: %s, instead of the one in the file", c.Start)
+		p.Start = nil
+	case c.Start == startInFile:
+		return c, fmt.Errorf("the configuration says start: %s, but the file holds no /start/vp", startInFile)
+	}
 	c, err := c.withDefaults()
 	if err != nil {
 		return c, err
+	}
+	if p.Water == nil {
+		known := p.Truth
+		if known == nil {
+			known = p.Start
+		}
+		p.Water = WaterLayer(p.Grid, known)
 	}
 	if p.Survey == nil {
 		c.Acquisition = resolveAcquisition(c.Acquisition, p.Grid, p.Truth)
@@ -96,7 +112,7 @@ func Prepare(ctx context.Context, p *Problem, c Config, say Notice, progress fun
 		if err != nil {
 			return c, err
 		}
-		say("data: none in the file; modelled in the true model on a finer grid of %d × %d cells of %.3g × %.3g m with order %d", g.NZ(), g.NX(), g.DZ(), g.DX(), o.Order)
+		say("data: none in the file; modelled in the true model on a grid finer than the inversion's, %d × %d cells of %.3g × %.3g m with order %d", g.NZ(), g.NX(), g.DZ(), g.DX(), o.Order)
 		if p.Observed, err = ModelData(ctx, p, c, progress); err != nil {
 			return c, err
 		}
@@ -104,7 +120,10 @@ func Prepare(ctx context.Context, p *Problem, c Config, say Notice, progress fun
 	return c, nil
 }
 
-const defaultIterations = 16
+const defaultIterations = 12 // of the last stage
+
+// startInFile is the Config.Start that takes the problem's own starting model.
+const startInFile = "file"
 
 func allZero(v []float32) bool {
 	for _, x := range v {

@@ -7,6 +7,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"gofwi/internal/h5"
 )
@@ -91,7 +92,7 @@ func WriteResult(path string, p *Problem, c Config, o *Outcome, version string) 
 			column("model_rms", func(r Record) float64 { return r.ModelRMS })
 		}
 	}
-	err = errors.Join(err, f.WriteString("/configuration", string(c.YAML())), f.SetAttr("/", "version", version), f.SetAttr("/", "title", p.Title+" (inverted)"))
+	err = errors.Join(err, f.WriteString("/configuration", string(c.YAML())), f.SetAttr("/", "version", version), f.SetAttr("/", "title", strings.TrimSpace(p.Title+" (inverted)")))
 	if err != nil {
 		return err
 	}

@@ -64,14 +64,17 @@ func FormatStages(stages []Stage) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "stage  band (Hz)    iterations  shots  offsets  misfit\n")
 	for i, s := range stages {
-		shots, offsets := "all", "all"
+		shots, offsets, misfit := "all", "all", ""
+		if s.Misfit != "" {
+			misfit = "  " + s.Misfit
+		}
 		if s.Shots > 0 {
 			shots = fmt.Sprint(s.Shots)
 		}
 		if s.MaxOffset > 0 {
 			offsets = fmt.Sprintf("%g m", s.MaxOffset)
 		}
-		fmt.Fprintf(&b, "%5d  %4.1f – %4.1f  %10d  %5s  %7s  %s\n", i+1, s.MinFrequency, s.MaxFrequency, s.Iterations, shots, offsets, s.Misfit)
+		fmt.Fprintf(&b, "%5d  %4.1f – %4.1f  %10d  %5s  %7s%s\n", i+1, s.MinFrequency, s.MaxFrequency, s.Iterations, shots, offsets, misfit)
 	}
 	return b.String()
 }

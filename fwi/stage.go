@@ -18,13 +18,14 @@ type level struct {
 	survey     *wave.Survey
 	observed   [][]float32 // gathers at the stage's sampling
 	weights    [][]float32 // per receiver: 0 outside the offset window
+	gain       []float32   // per sample, for both sides of the misfit; nil: none
 	mask       []float32
 	propagator *wave.Propagator
 	misfit     Misfit
-	scale      float64 // 1/energy of the observed data for misfits in units of the data, else 1/traces
+	scale      float64 // 1/energy of the observed data for misfits in units of the data, else (registered ones too) 1/live traces
 }
 
-// lowPass is the band of a stage: nothing above MaxFrequency, nothing lost below three quarters of it.
+// band is the pass band of a stage: nothing above MaxFrequency, nothing lost below three quarters of it.
 func (s Stage) band() Band {
 	b := Band{High: 0.875 * s.MaxFrequency, Flank: 0.125 / 0.875}
 	if s.MinFrequency > 0 {
@@ -100,6 +101,7 @@ func newLevel(ctx context.Context, p *Problem, c Config, s Stage) (*level, error
 		}
 		to.Receivers = thinned[key]
 	}
+	l.gain = timeGain(c.TimeGain, nt, dt, p.Survey.Duration())
 	// Filtering is most of the work of a stage's beginning: one goroutine per shot, results in the shots' order.
 	var group sync.WaitGroup
 	var mu sync.Mutex
@@ -226,6 +228,9 @@ func (l *level) normalisation(total float64) (float64, error) {
 				if l.weights[i] != nil {
 					w = float64(l.weights[i][k/l.survey.NT])
 				}
+				if l.gain != nil {
+					v *= l.gain[k%l.survey.NT]
+				}
 				energy += w * float64(v) * float64(v)
 			}
 		}
@@ -248,6 +253,33 @@ func (l *level) normalisation(total float64) (float64, error) {
 		return 0, fmt.Errorf("no trace is alive between %g and %g Hz: there is nothing to fit", l.stage.MinFrequency, l.stage.MaxFrequency)
 	}
 	return 1 / traces, nil
+}
+
+// timeGain returns (t/duration)^power for each sample, so that late arrivals from depth weigh as much as the early ones; nil for
+// power 0.
+func timeGain(power float64, nt int, dt, duration float64) []float32 {
+	if power == 0 {
+		return nil
+	}
+	gain := make([]float32, nt)
+	for i := range gain {
+		gain[i] = float32(math.Pow(float64(i)*dt/duration, power))
+	}
+	return gain
+}
+
+// gained returns traces multiplied by the gain, themselves where there is none.
+func (l *level) gained(traces []float32) []float32 {
+	if l.gain == nil {
+		return traces
+	}
+	out := make([]float32, len(traces))
+	for at := 0; at < len(traces); at += len(l.gain) {
+		for i, g := range l.gain {
+			out[at+i] = traces[at+i] * g
+		}
+	}
+	return out
 }
 
 // energy returns Σ d² dt of the observed data.
@@ -273,13 +305,14 @@ func (l *level) evaluate(ctx context.Context, vp []float32, shots []int, gradien
 	scale := l.scale * float64(len(l.survey.Shots)) / float64(len(shots))
 	misfit := func(shot int, synthetic, adjoint []float32) (float64, error) {
 		receivers := len(l.survey.Shots[shot].Receivers)
-		j, err := l.misfit.Evaluate(adjoint, synthetic, l.observed[shot], l.weights[shot], receivers, l.survey.NT, l.survey.DT)
+		j, err := l.misfit.Evaluate(adjoint, l.gained(synthetic), l.gained(l.observed[shot]), l.weights[shot], receivers, l.survey.NT, l.survey.DT)
 		if err != nil {
 			return 0, err
 		}
 		for i := range adjoint {
 			adjoint[i] *= float32(scale)
 		}
+		copy(adjoint, l.gained(adjoint))
 		return j * scale, nil
 	}
 	var e evaluation

@@ -145,7 +145,9 @@ func run(cmd *cobra.Command, file string, o runOptions, flags *configFlags) erro
 	}
 	outcome, err := inversion.Invert(ctx)
 	bars.end()
-	if err != nil {
+	if err == nil {
+		bars.closeStage()
+	} else {
 		if _, saved := os.Stat(in(checkpointFile)); saved == nil {
 			hint := fmt.Sprintf("the run is saved in %s; go on with: fwi run %s --out %s --resume", in(checkpointFile), file, o.out)
 			if errors.Is(err, context.Canceled) {
@@ -206,15 +208,19 @@ func printPlan(ctx context.Context, p *fwi.Problem, c fwi.Config, plans []fwi.St
 	say("plan: %d shots of %d receivers, %d samples every %g ms; velocities held within %.0f to %.0f m/s", len(p.Survey.Shots), len(first.Receivers), p.Survey.NT, 1e3*p.Survey.DT, c.MinVelocity, c.MaxVelocity)
 	say("      %s kernels, order %d, absorbing layers of %d cells%s; %d shots at a time", plans[0].Plan.InstructionSet, c.Order, c.Layer, map[bool]string{true: ", free surface"}[c.FreeSurface], plans[0].Plan.Workers)
 	say("      misfit %s, %s; storage %s", c.Misfit, c.Method, c.Storage)
-	say("stage  band (Hz)   grid        spacing (m)  dt (ms)  CFL   pts/λ  steps  iterations  shots  snapshots  memory")
+	say("stage  band (Hz)   grid        spacing (m)  dt (ms)  CFL   pts/λ  steps  iterations  shots  offsets (m)  snapshots  memory")
 	memory := 0
 	for i, s := range plans {
 		shots := len(p.Survey.Shots)
 		if s.Stage.Shots > 0 {
 			shots = s.Stage.Shots
 		}
-		say("%5d  %4.1f–%-5.1f  %4d × %-5d  %4.1f × %-4.1f  %7.2f  %.2f  %5.1f  %5d  %10d  %5d  every %-3d  %s", i+1, s.Stage.MinFrequency, s.Stage.MaxFrequency,
-			s.Grid.NZ(), s.Grid.NX(), s.Grid.DZ(), s.Grid.DX(), 1e3*s.Plan.DT, s.Plan.DT/s.Plan.StabilityLimit, s.PointsPerWavelength, s.Plan.Steps, s.Stage.Iterations, shots,
+		offsets := "all"
+		if s.Stage.MaxOffset > 0 {
+			offsets = fmt.Sprintf("to %.0f", s.Stage.MaxOffset)
+		}
+		say("%5d  %4.1f–%-5.1f  %4d × %-5d  %4.1f × %-4.1f  %7.2f  %.2f  %5.1f  %5d  %10d  %5d  %11s  every %-3d  %s", i+1, s.Stage.MinFrequency, s.Stage.MaxFrequency,
+			s.Grid.NZ(), s.Grid.NX(), s.Grid.DZ(), s.Grid.DX(), 1e3*s.Plan.DT, s.Plan.DT/s.Plan.StabilityLimit, s.PointsPerWavelength, s.Plan.Steps, s.Stage.Iterations, shots, offsets,
 			s.Plan.SnapshotInterval, formatMiB(s.Plan.Bytes))
 		memory = max(memory, s.Plan.Bytes)
 		if s.PointsPerWavelength < 0.9*c.PointsPerWavelength {
@@ -302,13 +308,12 @@ type bars struct {
 	quiet    bool
 	progress *mpb.Progress
 	bar      *mpb.Bar
-	stage    int
 	last     fwi.Progress
 	text     string
 }
 
 func newBars(cmd *cobra.Command, quiet bool) *bars {
-	return &bars{out: cmd.OutOrStdout(), quiet: quiet, stage: -1}
+	return &bars{out: cmd.OutOrStdout(), quiet: quiet}
 }
 
 func (b *bars) begin(name string, total int) {
@@ -344,8 +349,15 @@ func (b *bars) modelling() func(done, of int) {
 func (b *bars) say(say fwi.Notice) fwi.Notice {
 	return func(format string, args ...any) {
 		b.end()
-		b.stage = -1
 		say(format, args...)
+	}
+}
+
+// closeStage prints the last line of a stage that ended before it had used its iterations.
+func (b *bars) closeStage() {
+	b.end()
+	if b.last.Iteration > 0 && b.last.Iteration < b.last.Of {
+		fmt.Fprintf(b.out, "stage %d/%d %s  gains too little to go on\n", b.last.Stage+1, b.last.Stages, b.text)
 	}
 }
 
@@ -355,8 +367,8 @@ func (b *bars) observe(p fwi.Progress) {
 		line += fmt.Sprintf("  error %.1f m/s", p.ModelRMS)
 	}
 	line += fmt.Sprintf("  %.1f solves  %.0f s", p.Solves, p.Seconds)
-	if p.Stage != b.stage && b.stage >= 0 && b.last.Iteration > 0 {
-		b.end()
+	if p.Stage != b.last.Stage {
+		b.closeStage()
 	}
 	if !p.Trial && (p.Iteration == 0 || p.Iteration == p.Of) {
 		b.end()
@@ -370,7 +382,6 @@ func (b *bars) observe(p fwi.Progress) {
 	if b.bar == nil && p.Iteration < p.Of {
 		b.begin(fmt.Sprintf("stage %d/%d ", p.Stage+1, p.Stages), p.Of)
 	}
-	b.stage = p.Stage
 	if b.bar != nil {
 		b.bar.SetCurrent(int64(p.Iteration))
 	}
