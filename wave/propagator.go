@@ -201,7 +201,7 @@ func nyquistInterval(frequency, dt float64) int {
 func (p *PropagatorOf[T]) gradientBytes(steps, snapshots int) int {
 	rows, cols := p.layout.nz, (p.layout.nx+15)/16*16
 	snapshot := rows * cols
-	solver := 3 * (rows + 8) * (cols + 16)
+	solver := 3 * ((rows+7)/8*8 + 8) * (cols + 16) // the kernels' fields have whole tiles of 8 rows, and 4 more on both sides
 	for _, w := range []int{p.layout.top, p.layout.bottom} {
 		solver += 2 * (w + p.options.Order/2 + 8) * (cols + 16)
 	}
