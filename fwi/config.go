@@ -84,6 +84,7 @@ type Acquisition struct {
 type PreconditionerConfig struct {
 	Power     float64 `yaml:"power,omitempty"`     // 0 is 0.75; negative switches the preconditioner off
 	Floor     float64 `yaml:"floor,omitempty"`     // 0 is 0.01
+	Depth     float64 `yaml:"depth,omitempty"`     // raises the relative depth to this power; 0 leaves it out
 	Smoothing float64 `yaml:"smoothing,omitempty"` // of the gradient, as a fraction of the stage's shortest wavelength; 0 is 0.2, negative none
 }
 
@@ -172,7 +173,7 @@ func (c Config) withDefaults() (Config, error) {
 		oneOf("misfit", c.Misfit, MisfitNames()...), oneOf("method", c.Method, "lbfgs", "descent", "cg"), oneOf("dispersion", c.Dispersion, "warn", "refuse"),
 		oneOf("storage", c.Storage, "every-step", "every-kth"), oneOf("backend", c.Backend, "auto", "cpu"),
 		bad("min_velocity", c.MinVelocity), bad("max_velocity", c.MaxVelocity), bad("first_change", c.FirstChange), bad("time_gain", c.TimeGain), bad("max_change", c.MaxChange),
-		bad("points_per_wavelength", c.PointsPerWavelength), bad("preconditioner floor", c.Preconditioner.Floor),
+		bad("points_per_wavelength", c.PointsPerWavelength), bad("preconditioner floor", c.Preconditioner.Floor), bad("preconditioner depth", c.Preconditioner.Depth),
 		bad("memory", float64(c.Memory)), bad("iterations", float64(c.Iterations)), bad("threads", float64(c.Threads)), bad("memory_limit", float64(c.MemoryLimit)),
 		bad("shots", float64(a.Shots)), bad("receivers", float64(a.Receivers)), bad("source_depth", a.SourceDepth), bad("receiver_depth", a.ReceiverDepth),
 		bad("duration", a.Duration), bad("dt", a.DT), bad("min_frequency", a.MinFrequency), bad("max_frequency", a.MaxFrequency), bad("noise", a.Noise))

@@ -259,6 +259,7 @@ func (r *Run) runStage(ctx context.Context) error {
 func (r *Run) preconditioner(s Stage) (*Preconditioner, error) {
 	o := PreconditionerOptions{Shape: r.level.grid.Shape, Spacing: r.level.grid.Spacing, Mask: r.level.mask}
 	pc := r.Config.Preconditioner
+	o.DepthPower = pc.Depth
 	if pc.Power > 0 {
 		o.IlluminationPower, o.IlluminationFloor = pc.Power, pc.Floor
 		o.IlluminationSmoothing = 1.5 * r.level.grid.DX()
