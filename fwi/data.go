@@ -59,7 +59,12 @@ func ModelData(ctx context.Context, p *Problem, c Config, progress func(done, of
 	if err != nil {
 		return nil, err
 	}
-	propagator, err := wave.NewPropagator(g, p.Survey, o)
+	survey, toSurvey, err := schemeSurvey(p.Survey, g, o)
+	if err != nil {
+		return nil, err
+	}
+	o.DT = survey.DT
+	propagator, err := wave.NewPropagator(g, survey, o)
 	if err != nil {
 		return nil, err
 	}
@@ -72,7 +77,9 @@ func ModelData(ctx context.Context, p *Problem, c Config, progress func(done, of
 		if err != nil {
 			return nil, err
 		}
-		gathers = append(gathers, part...)
+		for _, g := range part {
+			gathers = append(gathers, toSurvey.apply(g))
+		}
 		if progress != nil {
 			progress(len(gathers), len(shots))
 		}
@@ -83,6 +90,38 @@ func ModelData(ctx context.Context, p *Problem, c Config, progress func(done, of
 		}
 	}
 	return gathers, nil
+}
+
+// schemeSurvey returns a survey in the time of the scheme, sampled at its step, and the converter that brings its gathers back.
+func schemeSurvey(s *wave.Survey, g wave.Grid, o wave.Options) (*wave.Survey, *converter, error) {
+	plan, err := wave.NewPropagator(g, s, o)
+	if err != nil {
+		return nil, nil, err
+	}
+	dt := plan.Plan().DT
+	plan.Close()
+	nt := int(math.Ceil(s.Duration()/dt)) + 1
+	// The band's upper end is 40 dB down; half as high again there is nothing.
+	limit := min(1.5*o.MaxFrequency, 0.45/s.DT)
+	flat := func(f float64) float64 {
+		return 0.5 + 0.5*math.Cos(math.Pi*min(max((f-0.8*limit)/(0.2*limit), 0), 1))
+	}
+	into := newConverter(s.NT, s.DT, nt, dt, limit, func(f float64) float64 { return toScheme(f, dt) }, func(f float64) float64 { return flat(toScheme(f, dt)) })
+	back := newConverter(nt, dt, s.NT, s.DT, limit, func(f float64) float64 { return fromScheme(f, dt) }, flat)
+	out := &wave.Survey{DT: dt, NT: nt, Shots: make([]wave.Shot, len(s.Shots))}
+	wavelets := map[*float32][]float32{}
+	for i := range s.Shots {
+		shot := s.Shots[i]
+		shot.Wavelets = nil
+		for _, w := range s.Shots[i].Wavelets {
+			if wavelets[&w[0]] == nil {
+				wavelets[&w[0]] = into.apply(w)
+			}
+			shot.Wavelets = append(shot.Wavelets, wavelets[&w[0]])
+		}
+		out.Shots[i] = shot
+	}
+	return out, back, nil
 }
 
 // addNoise adds band-limited white noise whose RMS is the given fraction of the data's.

@@ -133,7 +133,7 @@ func PlanStages(p *Problem, c Config) ([]StagePlan, error) {
 		plan := propagator.Plan()
 		propagator.Close()
 		out := StagePlan{Stage: s, Grid: g, Plan: plan, PointsPerWavelength: plan.PointsPerWavelength(g, vmin)}
-		out.PhaseError = wave.PhaseError(c.Order, max(g.DZ(), g.DX()), plan.DT, o.MaxFrequency, vmin)
+		out.PhaseError = wave.PhaseError(c.Order, max(g.DZ(), g.DX()), 1e-3*plan.DT, o.MaxFrequency, vmin) // the time step's is converted away
 		shots := len(p.Survey.Shots)
 		if s.Shots > 0 {
 			shots = s.Shots

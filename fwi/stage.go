@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"math"
-	"sync"
 
 	"gofwi/wave"
 )
@@ -36,7 +35,8 @@ func (s Stage) band() Band {
 
 // stageOptions returns the propagator's options on a stage's grid.
 func stageOptions(c Config, s Stage) wave.Options {
-	return wave.Options{MaxVelocity: c.MaxVelocity, Order: c.Order, FreeSurface: c.FreeSurface, Layer: c.Layer,
+	// The step's dispersion is in the stage's data (converter), so it may be as long as is stable.
+	return wave.Options{MaxVelocity: c.MaxVelocity, Courant: 0.95, Order: c.Order, FreeSurface: c.FreeSurface, Layer: c.Layer,
 		MaxFrequency: s.MaxFrequency, Storage: wave.Storage(c.Storage), Threads: c.Threads, MemoryLimit: c.MemoryLimit}
 }
 
@@ -58,37 +58,23 @@ func newLevel(ctx context.Context, p *Problem, c Config, s Stage) (*level, error
 	dt := plan.Plan().DT
 	plan.Close()
 	nt := int(math.Floor(p.Survey.Duration()/dt+1e-6)) + 1
-	filter, err := NewFilter(s.band(), p.Survey.NT, p.Survey.DT)
-	if err != nil {
+	band := s.band()
+	if err := band.validate(); err != nil {
 		return nil, err
 	}
-	resampler := wave.NewResampler[float32](p.Survey.NT, p.Survey.DT, nt, dt)
-	convert := func(traces []float32) ([]float32, error) {
-		filtered := make([]float32, len(traces))
-		if err := filter.Apply(filtered, traces); err != nil {
-			return nil, err
-		}
-		count := len(traces) / p.Survey.NT
-		out := make([]float32, count*nt)
-		for i := range count {
-			resampler.Apply(out[i*nt:], 1, filtered[i*p.Survey.NT:], 1)
-		}
-		return out, nil
-	}
+	convert := newConverter(p.Survey.NT, p.Survey.DT, nt, dt, s.MaxFrequency, func(f float64) float64 { return toScheme(f, dt) },
+		func(f float64) float64 { return band.Amplitude(toScheme(f, dt)) })
 	l.survey = &wave.Survey{DT: dt, NT: nt, Shots: make([]wave.Shot, len(p.Survey.Shots))}
 	l.observed = make([][]float32, len(p.Survey.Shots))
 	l.weights = make([][]float32, len(p.Survey.Shots))
 	thinned := map[*wave.Position][]wave.Position{}
 	wavelets := map[*float32][]float32{}
-	var convertErr error
 	for i := range p.Survey.Shots {
 		from, to := &p.Survey.Shots[i], &l.survey.Shots[i]
 		to.Sources = from.Sources
 		for _, w := range from.Wavelets {
 			if wavelets[&w[0]] == nil {
-				if wavelets[&w[0]], err = convert(w); err != nil {
-					return nil, err
-				}
+				wavelets[&w[0]] = convert.apply(w)
 			}
 			to.Wavelets = append(to.Wavelets, wavelets[&w[0]])
 		}
@@ -102,38 +88,18 @@ func newLevel(ctx context.Context, p *Problem, c Config, s Stage) (*level, error
 		to.Receivers = thinned[key]
 	}
 	l.gain = timeGain(c.TimeGain, nt, dt, p.Survey.Duration())
-	// Filtering is most of the work of a stage's beginning: one goroutine per shot, results in the shots' order.
-	var group sync.WaitGroup
-	var mu sync.Mutex
-	slots := make(chan struct{}, 8)
 	for i := range p.Survey.Shots {
-		group.Add(1)
-		slots <- struct{}{}
-		go func() {
-			defer group.Done()
-			defer func() { <-slots }()
-			from := &p.Survey.Shots[i]
-			every := receiverStep(from.Receivers, l.grid)
-			var traces []float32
-			for r := 0; r < len(from.Receivers); r += every {
-				traces = append(traces, p.Observed[i][r*p.Survey.NT:(r+1)*p.Survey.NT]...)
-			}
-			out, err := convert(traces)
-			if err == nil {
-				err = ctx.Err()
-			}
-			mu.Lock()
-			defer mu.Unlock()
-			if err != nil {
-				convertErr = err
-			}
-			l.observed[i] = out
-			l.weights[i] = traceWeights(&l.survey.Shots[i], l.grid, s.MaxOffset)
-		}()
-	}
-	group.Wait()
-	if convertErr != nil {
-		return nil, convertErr
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		from := &p.Survey.Shots[i]
+		every := receiverStep(from.Receivers, l.grid)
+		var traces []float32
+		for r := 0; r < len(from.Receivers); r += every {
+			traces = append(traces, p.Observed[i][r*p.Survey.NT:(r+1)*p.Survey.NT]...)
+		}
+		l.observed[i] = convert.apply(traces)
+		l.weights[i] = traceWeights(&l.survey.Shots[i], l.grid, s.MaxOffset)
 	}
 	if l.misfit, err = NewMisfit(s.Misfit, MisfitOptions{}); err != nil {
 		return nil, err
