@@ -106,8 +106,8 @@ func schemeSurvey(s *wave.Survey, g wave.Grid, o wave.Options) (*wave.Survey, *c
 	flat := func(f float64) float64 {
 		return 0.5 + 0.5*math.Cos(math.Pi*min(max((f-0.8*limit)/(0.2*limit), 0), 1))
 	}
-	into := newConverter(s.NT, s.DT, nt, dt, limit, func(f float64) float64 { return toScheme(f, dt) }, func(f float64) float64 { return flat(toScheme(f, dt)) })
-	back := newConverter(nt, dt, s.NT, s.DT, limit, func(f float64) float64 { return fromScheme(f, dt) }, flat)
+	into := newConverter(s.NT, s.DT, nt, dt, 0, limit, func(f float64) float64 { return toScheme(f, dt) }, func(f float64) float64 { return flat(toScheme(f, dt)) })
+	back := newConverter(nt, dt, s.NT, s.DT, 0, limit, func(f float64) float64 { return fromScheme(f, dt) }, flat)
 	out := &wave.Survey{DT: dt, NT: nt, Shots: make([]wave.Shot, len(s.Shots))}
 	wavelets := map[*float32][]float32{}
 	for i := range s.Shots {

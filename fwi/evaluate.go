@@ -27,7 +27,9 @@ func NewEvaluator(ctx context.Context, p *Problem, c Config, s Stage) (*Evaluato
 // Close frees the memory of the solvers.
 func (e *Evaluator) Close() { e.level.propagator.Close() }
 
-// Grid is the stage's grid, Plan what its propagator does, Survey its band-limited survey.
+// Grid is the stage's grid, Plan what its propagator does, Survey its band-limited survey, whose traces begin Lead seconds before time
+// zero.
+func (e *Evaluator) Lead() float64        { return e.level.lead }
 func (e *Evaluator) Grid() wave.Grid      { return e.level.grid }
 func (e *Evaluator) Plan() wave.Plan      { return e.level.propagator.Plan() }
 func (e *Evaluator) Survey() *wave.Survey { return e.level.survey }
@@ -125,7 +127,7 @@ func PlanStages(p *Problem, c Config) ([]StagePlan, error) {
 	for i, s := range c.Stages {
 		o := stageOptions(c, s)
 		o.MaxFrequency = min(s.MaxFrequency, high)
-		g := stageGrid(p.Grid, o.MaxFrequency, vmin, c.PointsPerWavelength)
+		g := c.stageGrid(p.Grid, o.MaxFrequency, vmin)
 		propagator, err := wave.NewPropagator(g, p.Survey, o)
 		if err != nil {
 			return nil, fmt.Errorf("stage %d: %w", i+1, err)
@@ -138,7 +140,7 @@ func PlanStages(p *Problem, c Config) ([]StagePlan, error) {
 		if s.Shots > 0 {
 			shots = s.Shots
 		}
-		out.Points = float64(plan.SolverShape[0]*plan.SolverShape[1]) * p.Survey.Duration() / plan.DT * float64(shots)
+		out.Points = float64(plan.SolverShape[0]*plan.SolverShape[1]) * (p.Survey.Duration() + s.lead()) / plan.DT * float64(shots)
 		if out.PointsPerWavelength < 0.9*c.PointsPerWavelength && c.Dispersion == "refuse" {
 			return nil, fmt.Errorf("stage %d: %.1f points per wavelength at %.1f Hz and %.0f m/s on the grid's %.3g m, fewer than the %.1f wanted: phase velocities are off by %.2g %%; give a finer model or end the schedule at %.1f Hz",
 				i+1, out.PointsPerWavelength, o.MaxFrequency, vmin, max(g.DZ(), g.DX()), c.PointsPerWavelength, 100*out.PhaseError, vmin/(max(g.DZ(), g.DX())*c.PointsPerWavelength))

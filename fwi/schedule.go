@@ -53,9 +53,17 @@ func largestOffset(s *wave.Survey) float64 {
 	return out
 }
 
-// stageGrid returns the coarsest grid that carries frequencies up to maxFrequency (Hz) at the given points per wavelength of the slowest velocity.
-func stageGrid(g wave.Grid, maxFrequency, vmin, pointsPerWavelength float64) wave.Grid {
-	h := vmin / (maxFrequency * pointsPerWavelength)
+// maxCoarsening bounds a stage's spacing in units of the last stage's. Where many points per wavelength cost little, thin layers
+// such as shallow water are worth them.
+const maxCoarsening = 3
+
+// stageGrid returns the coarsest grid that carries frequencies up to top (Hz) at the configured points per wavelength of the slowest velocity, and
+// is not much coarser than that of the schedule's highest frequency.
+func (c Config) stageGrid(g wave.Grid, top, vmin float64) wave.Grid {
+	h := vmin / (top * c.PointsPerWavelength)
+	for _, s := range c.Stages {
+		h = min(h, maxCoarsening*vmin/(s.MaxFrequency*c.PointsPerWavelength))
+	}
 	return g.Coarsen(h, h)
 }
 

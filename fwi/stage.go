@@ -15,6 +15,7 @@ type level struct {
 	grid       wave.Grid
 	regrid     *wave.Regrid
 	survey     *wave.Survey
+	lead       float64     // seconds by which the stage's traces begin before the survey's
 	observed   [][]float32 // gathers at the stage's sampling
 	weights    [][]float32 // per receiver: 0 outside the offset window
 	gain       []float32   // per sample, for both sides of the misfit; nil: none
@@ -33,6 +34,16 @@ func (s Stage) band() Band {
 	return b
 }
 
+// lead is the time for which the band's filter rings before its input. A wavelet cut off there would differ from what the
+// filtered data hold: at 3.4 to 4.2 Hz that was a fifth of the misfit of the start model.
+func (s Stage) lead() float64 {
+	lead := 6 / s.MaxFrequency
+	if s.MinFrequency > 0 {
+		lead += 3 / s.MinFrequency
+	}
+	return lead
+}
+
 // stageOptions returns the propagator's options on a stage's grid.
 func stageOptions(c Config, s Stage) wave.Options {
 	// The step's dispersion is in the stage's data (converter), so it may be as long as is stable.
@@ -47,7 +58,7 @@ func newLevel(ctx context.Context, p *Problem, c Config, s Stage) (*level, error
 		return nil, err
 	}
 	top := min(s.MaxFrequency, high)
-	l := &level{stage: s, grid: stageGrid(p.Grid, top, c.slowest(p), c.PointsPerWavelength)}
+	l := &level{stage: s, grid: c.stageGrid(p.Grid, top, c.slowest(p))}
 	l.regrid = wave.NewRegrid(p.Grid, l.grid)
 	o := stageOptions(c, s)
 	o.MaxFrequency = top
@@ -57,12 +68,13 @@ func newLevel(ctx context.Context, p *Problem, c Config, s Stage) (*level, error
 	}
 	dt := plan.Plan().DT
 	plan.Close()
-	nt := int(math.Floor(p.Survey.Duration()/dt+1e-6)) + 1
+	l.lead = s.lead()
+	nt := int(math.Floor((p.Survey.Duration()+l.lead)/dt+1e-6)) + 1
 	band := s.band()
 	if err := band.validate(); err != nil {
 		return nil, err
 	}
-	convert := newConverter(p.Survey.NT, p.Survey.DT, nt, dt, s.MaxFrequency, func(f float64) float64 { return toScheme(f, dt) },
+	convert := newConverter(p.Survey.NT, p.Survey.DT, nt, dt, l.lead, s.MaxFrequency, func(f float64) float64 { return toScheme(f, dt) },
 		func(f float64) float64 { return band.Amplitude(toScheme(f, dt)) })
 	l.survey = &wave.Survey{DT: dt, NT: nt, Shots: make([]wave.Shot, len(p.Survey.Shots))}
 	l.observed = make([][]float32, len(p.Survey.Shots))
@@ -87,7 +99,7 @@ func newLevel(ctx context.Context, p *Problem, c Config, s Stage) (*level, error
 		}
 		to.Receivers = thinned[key]
 	}
-	l.gain = timeGain(c.TimeGain, nt, dt, p.Survey.Duration())
+	l.gain = timeGain(c.TimeGain, nt, dt, l.lead, p.Survey.Duration())
 	for i := range p.Survey.Shots {
 		if err := ctx.Err(); err != nil {
 			return nil, err
@@ -223,13 +235,13 @@ func (l *level) normalisation(total float64) (float64, error) {
 
 // timeGain returns (t/duration)^power for each sample, so that late arrivals from depth weigh as much as the early ones; nil for
 // power 0.
-func timeGain(power float64, nt int, dt, duration float64) []float32 {
+func timeGain(power float64, nt int, dt, lead, duration float64) []float32 {
 	if power == 0 {
 		return nil
 	}
 	gain := make([]float32, nt)
 	for i := range gain {
-		gain[i] = float32(math.Pow(float64(i)*dt/duration, power))
+		gain[i] = float32(math.Pow(max(float64(i)*dt-lead, 0)/duration, power))
 	}
 	return gain
 }

@@ -70,5 +70,5 @@ func drawGathers(ctx context.Context, path string, p *fwi.Problem, c fwi.Config,
 		x[i] = r[len(r)-1]
 	}
 	return plot.Gathers(path, plot.Shot{Title: fmt.Sprintf("shot %d at x = %.2f km", shot+1, s.Shots[shot].Sources[0][1]/1e3), Observed: observed, Synthetic: synthetic,
-		NReceivers: len(receivers), NT: s.NT, DT: s.DT, X: x})
+		NReceivers: len(receivers), NT: s.NT, DT: s.DT, StartTime: -e.Lead(), X: x})
 }
