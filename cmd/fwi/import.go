@@ -1,0 +1,422 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"gofwi/fwi"
+	"gofwi/internal/exchange"
+	"gofwi/internal/h5"
+	"gofwi/internal/npy"
+	"gofwi/internal/segy"
+	"gofwi/wave"
+)
+
+type importOptions struct {
+	kind, unit, dataset, shape, typ string
+	dz, dx, scale, originX          float64
+	sourceDepth, receiverDepth      float64
+	ricker, delay                   float64
+	every                           int
+	transpose, bigEndian, little    bool
+	wavelet, start                  string
+	title, source, licence          string
+	overwrite                       bool
+}
+
+func newImportCommand() *cobra.Command {
+	var o importOptions
+	cmd := &cobra.Command{
+		Use:   "import IN OUT.h5",
+		Short: "Make a problem file from SEG-Y, NumPy, raw binary or another HDF5 file",
+		Long: "import reads a velocity model or, from SEG-Y, gathers, and writes a problem file. The ending of IN says what it is: .sgy or .segy,\n" +
+			".npy, .h5 or .hdf5; anything else is raw binary and needs --shape. Lengths are in metres.\n\n" +
+			"Gathers also need a start model (--start) and a source wavelet (--wavelet or --ricker). Their positions come from the trace headers:\n" +
+			"x along the line, z downwards from elevation 0.",
+		Args: cobra.ExactArgs(2),
+		RunE: func(cmd *cobra.Command, args []string) error { return importFile(cmd, args[0], args[1], o) },
+	}
+	f := cmd.Flags()
+	f.StringVar(&o.kind, "kind", "", "SEG-Y: model (traces are columns) or gathers (default: by whether sources and receivers are apart)")
+	f.Float64Var(&o.dz, "dz", 0, "spacing down in m (default: as the file says)")
+	f.Float64Var(&o.dx, "dx", 0, "spacing across in m (default: as the file says)")
+	f.StringVar(&o.unit, "unit", "m/s", "unit of the velocities: m/s, km/s or ft/s")
+	f.Float64Var(&o.scale, "scale", 1, "factor on the velocities, on top of --unit")
+	f.IntVar(&o.every, "every", 1, "keep every n-th cell of the model in both directions")
+	f.BoolVar(&o.transpose, "transpose", false, "the array is [nx, nz]")
+	f.StringVar(&o.dataset, "dataset", "", "HDF5: the data set that holds the model")
+	f.StringVar(&o.shape, "shape", "", "raw binary: number of values in each direction, slowest first, such as 751,2301")
+	f.StringVar(&o.typ, "type", "float32", "raw binary: float32, float64, int32 or int16")
+	f.BoolVar(&o.little, "little-endian", false, "raw binary: byte order (the default)")
+	f.BoolVar(&o.bigEndian, "big-endian", false, "raw binary: byte order")
+	f.StringVar(&o.start, "start", "", "HDF5 file whose /start/vp, or else /vp, becomes the start model")
+	f.StringVar(&o.wavelet, "wavelet", "", "gathers: source wavelet, sampled as the data, in .npy, .csv or the /survey/wavelet of .h5")
+	f.Float64Var(&o.ricker, "ricker", 0, "gathers: Ricker wavelet of this peak frequency in Hz")
+	f.Float64Var(&o.delay, "ricker-delay", math.NaN(), "gathers: time of the Ricker wavelet's peak in s (default 1.2 periods)")
+	f.Float64Var(&o.sourceDepth, "source-depth", math.NaN(), "gathers: depth of all sources in m (default: as the headers say)")
+	f.Float64Var(&o.receiverDepth, "receiver-depth", math.NaN(), "gathers: depth of all receivers in m (default: as the headers say)")
+	f.Float64Var(&o.originX, "origin-x", 0, "gathers: position along the line that becomes x = 0")
+	f.StringVar(&o.title, "title", "", "title of the problem")
+	f.StringVar(&o.source, "source", "", "where the data come from")
+	f.StringVar(&o.licence, "licence", "", "terms of use of the data")
+	f.BoolVar(&o.overwrite, "overwrite", false, "replace OUT.h5 if it exists")
+	for _, name := range []string{"ricker-delay", "source-depth", "receiver-depth"} {
+		f.Lookup(name).DefValue = "0" // keeps NaN, which stands for what the usage says, out of the help
+	}
+	cmd.MarkFlagsMutuallyExclusive("wavelet", "ricker")
+	cmd.MarkFlagsMutuallyExclusive("little-endian", "big-endian")
+	return cmd
+}
+
+func importFile(cmd *cobra.Command, in, out string, o importOptions) error {
+	if err := refuseExisting(out, o.overwrite); err != nil {
+		return err
+	}
+	if _, err := os.Stat(in); err != nil {
+		return err
+	}
+	say := func(format string, a ...any) { fmt.Fprintf(cmd.OutOrStdout(), format+"\n", a...) }
+	p, err := readImport(cmd, in, o, say)
+	if err != nil {
+		return err
+	}
+	p.Title, p.Source, p.Licence = o.title, o.source, o.licence
+	if p.Title == "" {
+		p.Title = strings.TrimSuffix(filepath.Base(in), filepath.Ext(in))
+	}
+	if err := p.Save(out); err != nil {
+		return err
+	}
+	say("%s: %s", out, describe(p))
+	return nil
+}
+
+func readImport(cmd *cobra.Command, in string, o importOptions, say fwi.Notice) (*fwi.Problem, error) {
+	factor, err := o.factor()
+	if err != nil {
+		return nil, err
+	}
+	if o.every < 1 {
+		return nil, fmt.Errorf("--every %d: a number from 1 on is needed", o.every)
+	}
+	if o.kind != "" && o.kind != "model" && o.kind != "gathers" {
+		return nil, fmt.Errorf("--kind %q: model or gathers", o.kind)
+	}
+	var m *exchange.Model
+	switch strings.ToLower(filepath.Ext(in)) {
+	case ".sgy", ".segy":
+		f, err := segy.Read(cmd.Context(), in)
+		if err != nil {
+			return nil, err
+		}
+		if o.kind == "gathers" || o.kind == "" && apart(f) {
+			p, err := importGathers(f, o, say)
+			if err != nil {
+				return nil, fmt.Errorf("%s: %w", in, err)
+			}
+			return p, nil
+		}
+		if m, err = exchange.ReadModel(f); err != nil {
+			return nil, fmt.Errorf("%s: %w", in, err)
+		}
+		if o.dz == 0 && m.DZ > 0 {
+			say("spacing down: %g m, the sample interval in the header (%d) taken for millimetres; --dz sets another one", m.DZ, f.Interval)
+		}
+		if o.dx == 0 && m.DX > 0 {
+			say("spacing across: %g m, from the positions in the trace headers; --dx sets another one", m.DX)
+		}
+		// a grid that the user names in part is not where the headers say
+		if o.dx != 0 || o.dz != 0 {
+			m.Origin = nil
+		}
+	case ".npy":
+		values, shape, err := npy.Read[float32](in)
+		if err != nil {
+			return nil, err
+		}
+		if m, err = newModel(values, shape); err != nil {
+			return nil, fmt.Errorf("%s: %w", in, err)
+		}
+	case ".h5", ".hdf5", ".hdf", ".mat":
+		if m, err = importHDF5(cmd, in, o.dataset); err != nil {
+			return nil, err
+		}
+	default:
+		if m, err = importRaw(in, o); err != nil {
+			return nil, err
+		}
+	}
+	if o.kind == "gathers" {
+		return nil, fmt.Errorf("%s: gathers are read from SEG-Y only", in)
+	}
+	p, err := modelProblem(m, o, factor)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", in, err)
+	}
+	if o.start != "" {
+		from, g, err := startModel(o.start)
+		if err != nil {
+			return nil, err
+		}
+		if g.NZ() != p.Grid.NZ() || g.NX() != p.Grid.NX() {
+			return nil, fmt.Errorf("the start model %s is %d × %d, the model %d × %d cells: they must be alike", o.start, g.NZ(), g.NX(), p.Grid.NZ(), p.Grid.NX())
+		}
+		p.Start = from
+	}
+	return p, nil
+}
+
+// factor is what velocities are multiplied with.
+func (o importOptions) factor() (float64, error) {
+	unit, ok := map[string]float64{"m/s": 1, "km/s": 1000, "ft/s": 0.3048}[o.unit]
+	if !ok {
+		return 0, fmt.Errorf("--unit %q: m/s, km/s or ft/s", o.unit)
+	}
+	if !(o.scale > 0) || math.IsInf(o.scale, 0) {
+		return 0, fmt.Errorf("--scale %g: a positive factor is needed", o.scale)
+	}
+	return unit * o.scale, nil
+}
+
+// apart reports whether any receiver is not where its source is.
+func apart(f *segy.File) bool {
+	for i := range f.Traces {
+		if h := &f.Traces[i].Header; h.SourceX != h.ReceiverX || h.SourceY != h.ReceiverY {
+			return true
+		}
+	}
+	return false
+}
+
+func newModel(values []float32, shape []int) (*exchange.Model, error) {
+	if len(shape) != 2 {
+		return nil, fmt.Errorf("the shape is [%s]: a model is [nz, nx]", times(shape))
+	}
+	return &exchange.Model{Values: values, NZ: shape[0], NX: shape[1]}, nil
+}
+
+// modelProblem puts a model on the grid that file and flags agree on.
+func modelProblem(m *exchange.Model, o importOptions, factor float64) (*fwi.Problem, error) {
+	if o.transpose {
+		m.Transpose()
+	}
+	for _, s := range []struct {
+		name string
+		flag float64
+		at   *float64
+	}{{"dz", o.dz, &m.DZ}, {"dx", o.dx, &m.DX}} {
+		if s.flag < 0 || math.IsNaN(s.flag) || math.IsInf(s.flag, 0) {
+			return nil, fmt.Errorf("--%s %g: a spacing in metres is needed", s.name, s.flag)
+		}
+		if s.flag > 0 {
+			*s.at = s.flag
+		}
+		if *s.at == 0 {
+			return nil, fmt.Errorf("the model of %d × %d cells (nz × nx) comes without its spacing %s: give --%s in metres", m.NZ, m.NX, s.name, s.name)
+		}
+	}
+	if o.every > 1 {
+		m.Thin(o.every)
+	}
+	if factor != 1 {
+		for i, v := range m.Values {
+			m.Values[i] = float32(float64(v) * factor)
+		}
+	}
+	g, err := m.Grid()
+	if err != nil {
+		return nil, err
+	}
+	return &fwi.Problem{Grid: g, Truth: m.Values}, nil
+}
+
+func importHDF5(cmd *cobra.Command, in, dataset string) (*exchange.Model, error) {
+	f, err := h5.OpenContext(cmd.Context(), in)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	object, err := chooseDataset(f, dataset)
+	if err != nil {
+		return nil, err
+	}
+	values, shape, err := f.ReadFloat32(object)
+	if err != nil {
+		return nil, err
+	}
+	m, err := newModel(values, shape)
+	if err != nil {
+		return nil, fmt.Errorf("%s, %s: %w", in, object, err)
+	}
+	m.DZ, m.DX, m.Origin, err = spacings(f, object)
+	return m, err
+}
+
+func importRaw(in string, o importOptions) (*exchange.Model, error) {
+	if o.shape == "" {
+		return nil, fmt.Errorf("%s: the ending is none of .sgy, .segy, .npy, .h5 and .hdf5; raw binary needs --shape, such as --shape 751,2301", in)
+	}
+	code, ok := map[string]string{"float32": "f4", "float64": "f8", "int32": "i4", "int16": "i2"}[o.typ]
+	if !ok {
+		return nil, fmt.Errorf("--type %q: float32, float64, int32 or int16", o.typ)
+	}
+	order := "<"
+	if o.bigEndian {
+		order = ">"
+	}
+	var shape []int
+	for _, part := range strings.Split(o.shape, ",") {
+		n, err := strconv.Atoi(strings.TrimSpace(part))
+		if err != nil || n < 1 {
+			return nil, fmt.Errorf("--shape %q: two numbers such as 751,2301 are needed", o.shape)
+		}
+		shape = append(shape, n)
+	}
+	values, err := npy.ReadRaw[float32](in, npy.Raw{Shape: shape, Type: order + code})
+	if err != nil {
+		return nil, err
+	}
+	m, err := newModel(values, shape)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", in, err)
+	}
+	return m, nil
+}
+
+// startModel reads a file's start model, or else its model.
+func startModel(path string) ([]float32, wave.Grid, error) {
+	p, err := fwi.OpenProblem(path)
+	if err != nil {
+		return nil, wave.Grid{}, err
+	}
+	if p.Start != nil {
+		return p.Start, p.Grid, nil
+	}
+	return p.Truth, p.Grid, nil
+}
+
+func importGathers(f *segy.File, o importOptions, say fwi.Notice) (*fwi.Problem, error) {
+	var missing []string
+	if o.start == "" {
+		missing = append(missing, "a start model, which also sets the grid (--start FILE.h5)")
+	}
+	if o.wavelet == "" && o.ricker == 0 {
+		missing = append(missing, "the source wavelet (--wavelet FILE or --ricker HZ)")
+	}
+	if len(missing) > 0 {
+		return nil, fmt.Errorf("gathers need %s; if the file is a velocity model, say --kind model", strings.Join(missing, " and "))
+	}
+	g, err := exchange.ReadGathers(f, exchange.GatherOptions{SourceDepth: o.sourceDepth, ReceiverDepth: o.receiverDepth, OriginX: o.originX})
+	if err != nil {
+		return nil, err
+	}
+	for _, note := range g.Notes {
+		say("%s", note)
+	}
+	p := &fwi.Problem{Observed: g.Data}
+	if p.Start, p.Grid, err = startModel(o.start); err != nil {
+		return nil, err
+	}
+	wavelets, err := o.wavelets(g)
+	if err != nil {
+		return nil, err
+	}
+	if p.Survey, err = g.Survey(wavelets); err != nil {
+		return nil, err
+	}
+	if err := p.Survey.Validate(p.Grid); err != nil {
+		return nil, fmt.Errorf("the positions in the headers do not fit the model %s (--origin-x shifts them, --source-depth and --receiver-depth replace depths): %w", o.start, err)
+	}
+	return p, checkData(g)
+}
+
+// checkData refuses gathers that nothing can be fitted to.
+func checkData(g *exchange.Gathers) error {
+	silent := true
+	for i, gather := range g.Data {
+		for k, v := range gather {
+			if math.IsNaN(float64(v)) || math.IsInf(float64(v), 0) {
+				return fmt.Errorf("shot %d is %g at receiver %d, sample %d", i+1, v, k/g.NT+1, k%g.NT+1)
+			}
+			silent = silent && v == 0
+		}
+	}
+	if silent {
+		return errors.New("all traces are zero: there is nothing to fit")
+	}
+	return nil
+}
+
+func (o importOptions) wavelets(g *exchange.Gathers) ([][]float32, error) {
+	if o.wavelet == "" {
+		nyquist := 0.5 / g.DT
+		if !(o.ricker > 0) || o.ricker >= nyquist {
+			return nil, fmt.Errorf("--ricker %g: a frequency between 0 and %g Hz is needed at samples every %g s", o.ricker, nyquist, g.DT)
+		}
+		delay := o.delay
+		if math.IsNaN(delay) {
+			delay = 1.2 / o.ricker
+		}
+		if !(delay >= 0) || delay > float64(g.NT-1)*g.DT {
+			return nil, fmt.Errorf("--ricker-delay %g: the traces last from 0 to %g s", delay, float64(g.NT-1)*g.DT)
+		}
+		return [][]float32{wave.Ricker(o.ricker, g.DT, g.NT, delay)}, nil
+	}
+	values, shape, err := readWavelet(o.wavelet, g.DT)
+	if err != nil {
+		return nil, err
+	}
+	if len(shape) > 2 || len(shape) == 0 {
+		return nil, fmt.Errorf("%s: the shape is [%s]: a wavelet is [nt] or [shots, nt]", o.wavelet, times(shape))
+	}
+	n := shape[len(shape)-1]
+	var out [][]float32
+	for ; len(values) > 0; values = values[n:] {
+		out = append(out, values[:n])
+	}
+	return out, nil
+}
+
+func readWavelet(path string, dt float64) (values []float32, shape []int, err error) {
+	switch strings.ToLower(filepath.Ext(path)) {
+	case ".npy":
+		return npy.Read[float32](path)
+	case ".h5", ".hdf5":
+		f, err := h5.Open(path)
+		if err != nil {
+			return nil, nil, err
+		}
+		defer f.Close()
+		const object = "/survey/wavelet"
+		own, ok, err := f.AttrFloat64(object, "dt")
+		if err != nil {
+			return nil, nil, err
+		}
+		if ok && math.Abs(own-dt) > 1e-6*dt {
+			return nil, nil, fmt.Errorf("%s, %s: samples every %g s, the data every %g s: they must be alike", path, object, own, dt)
+		}
+		return f.ReadFloat32(object)
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, nil, err
+	}
+	for i, word := range strings.FieldsFunc(string(text), func(r rune) bool { return strings.ContainsRune(", ;\t\r\n", r) }) {
+		v, err := strconv.ParseFloat(word, 32)
+		if err != nil {
+			return nil, nil, fmt.Errorf("%s: value %d, %.40q, is no number", path, i+1, word)
+		}
+		values = append(values, float32(v))
+	}
+	if len(values) == 0 {
+		return nil, nil, fmt.Errorf("%s holds no numbers", path)
+	}
+	return values, []int{len(values)}, nil
+}
