@@ -42,7 +42,7 @@ func dataModel(p *Problem, c Config) (wave.Grid, []float32, wave.Options, error)
 	wave.NewRegrid(p.Grid, g).Velocity(vp, p.Truth)
 	_, vmax, err = wave.CheckVelocity(g, vp)
 	return g, vp, wave.Options{MaxVelocity: vmax * 1.001, Order: dataOrder(c), FreeSurface: c.FreeSurface, Threads: c.Threads,
-		MaxFrequency: high, MemoryLimit: c.MemoryLimit, Courant: 0.6}, err
+		MaxFrequency: high, MemoryLimit: c.MemoryLimit, Courant: 0.9}, err
 }
 
 // ModelData models the gathers [receiver, time] of a problem's survey in its true model, calling progress, if not nil, with the
