@@ -142,7 +142,7 @@ func makeStart(p *Problem, c Config, say Notice) error {
 	if !smooth && c.Start != "gradient" {
 		other, err := OpenProblem(c.Start)
 		if err != nil {
-			return fmt.Errorf("start model: %w", err)
+			return fmt.Errorf("start %q is neither smooth:500m (any width) nor gradient, and as a file: %w", c.Start, err)
 		}
 		v := other.Truth
 		if other.Start != nil {

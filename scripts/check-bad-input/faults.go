@@ -173,7 +173,7 @@ func faults() []fault {
 		{name: "a folder", words: []string{"folder|directory"}, make: func(path string) error { return os.Mkdir(path, 0o755) }},
 		{name: "an empty file", words: []string{"problem.h5", "empty|0 bytes"}, make: text("")},
 		{name: "a text file", words: []string{"problem.h5", "text|not.*HDF5"}, make: text("velocity 1500\nvelocity 2000\n")},
-		{name: "half a file", words: []string{"problem.h5", "truncated|damaged"}, make: bytesOf(func(b []byte) []byte { return b[:len(b)/2] })},
+		{name: "half a file", words: []string{"problem.h5", "truncated|damaged|cut short"}, make: bytesOf(func(b []byte) []byte { return b[:len(b)/2] })},
 		{name: "a file of HDF5's signature only", words: []string{"problem.h5"}, make: text("\x89HDF\r\n\x1a\n")},
 
 		{name: "memory that does not suffice", make: valid(nil), args: []string{"run", "IN", "--out", "OUT", "--memory", "100KiB"}, words: []string{"[KMG]i?B"}},

@@ -229,7 +229,7 @@ func checkFullDisk(fwi, folder string) error {
 	if err := fill(filler); err != nil {
 		return err
 	}
-	said, code, err := run("--resume", "--iterations", "3")
+	said, code, err := run("--resume")
 	if err != nil {
 		return fmt.Errorf("without space: %w", err)
 	}
@@ -239,7 +239,7 @@ func checkFullDisk(fwi, folder string) error {
 	if err := os.Remove(filler); err != nil {
 		return err
 	}
-	return succeeds("with space again", "--resume", "--iterations", "3")
+	return succeeds("with space again", "--resume")
 }
 
 // fill writes to a file until the disk is full.
