@@ -18,9 +18,9 @@ var firstOffsets = []float64{4, 8}
 
 // DefaultStages returns a multiscale schedule for data between two frequencies in Hz, slowest velocity vmin in m/s and largest
 // offset in m: at 1.25 times the lowest frequency first the near, then all offsets; from there low-pass stages up to the highest. The last takes the given iterations, those before it
-// more, up to three times as many, as theirs cost less: about the cube of the frequency.
+// more, up to twice as many, as theirs cost less: about the cube of the frequency.
 func DefaultStages(low, high, vmin, maxOffset float64, iterations int) []Stage {
-	many := func(f float64) int { return min(int(math.Round(float64(iterations)*high/f)), 3*iterations) }
+	many := func(f float64) int { return min(int(math.Round(float64(iterations)*high/f)), 2*iterations) }
 	round := func(f float64) float64 { return math.Round(f*10) / 10 }
 	first := min(1.25*low, high)
 	var stages []Stage

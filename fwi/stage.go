@@ -68,6 +68,7 @@ func newLevel(ctx context.Context, p *Problem, c Config, s Stage) (*level, error
 	}
 	dt := plan.Plan().DT
 	plan.Close()
+	wavelength := c.slowest(p) / top
 	l.lead = s.lead()
 	nt := int(math.Floor((p.Survey.Duration()+l.lead)/dt+1e-6)) + 1
 	band := s.band()
@@ -91,7 +92,7 @@ func newLevel(ctx context.Context, p *Problem, c Config, s Stage) (*level, error
 			to.Wavelets = append(to.Wavelets, wavelets[&w[0]])
 		}
 		key := &from.Receivers[0]
-		every := receiverStep(from.Receivers, l.grid)
+		every := receiverStep(from.Receivers, wavelength)
 		if thinned[key] == nil {
 			for r := 0; r < len(from.Receivers); r += every {
 				thinned[key] = append(thinned[key], from.Receivers[r])
@@ -105,7 +106,7 @@ func newLevel(ctx context.Context, p *Problem, c Config, s Stage) (*level, error
 			return nil, err
 		}
 		from := &p.Survey.Shots[i]
-		every := receiverStep(from.Receivers, l.grid)
+		every := receiverStep(from.Receivers, wavelength)
 		var traces []float32
 		for r := 0; r < len(from.Receivers); r += every {
 			traces = append(traces, p.Observed[i][r*p.Survey.NT:(r+1)*p.Survey.NT]...)
@@ -137,8 +138,9 @@ func (c Config) slowest(p *Problem) float64 {
 	return vmin
 }
 
-// receiverStep thins receivers that stand closer than half a cell: the grid carries no wave short enough to tell them apart.
-func receiverStep(receivers []wave.Position, g wave.Grid) int {
+// receiverStep thins receivers that stand closer than a quarter of the shortest wavelength (m): the field between them is known
+// from those that remain, and on coarse grids reading them costs more than stepping the field.
+func receiverStep(receivers []wave.Position, wavelength float64) int {
 	if len(receivers) < 2 {
 		return 1
 	}
@@ -147,7 +149,7 @@ func receiverStep(receivers []wave.Position, g wave.Grid) int {
 	if !(spacing > 0) {
 		return 1
 	}
-	return max(1, int(0.75*g.DX()/spacing))
+	return max(1, int(0.25*wavelength/spacing))
 }
 
 // Offsets below nearField cells of the stage's grid are left out, with a taper up to twice that: so close to a source, its
