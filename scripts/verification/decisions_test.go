@@ -86,7 +86,7 @@ func TestCoarseModelsOfMeanSlownessSquaredPredictTheData(t *testing.T) {
 	}
 }
 
-// Receivers closer than the grid can tell apart add work and nothing else: each third of those at a quarter of a cell gives the
+// Receivers closer than a quarter of the shortest wavelength add work and nothing else: each fifth of those gives the
 // same gradient but for its scale.
 func TestThinnedReceiversGiveTheSameGradient(t *testing.T) {
 	const dt = 0.002
@@ -97,7 +97,7 @@ func TestThinnedReceiversGiveTheSameGradient(t *testing.T) {
 	}
 	all := wave.Line(321, 20, 0, 1600)
 	var thin []wave.Position
-	for i := 0; i < len(all); i += 3 { // 0.75 of a cell
+	for i := 0; i < len(all); i += 5 { // 25 m, where the shortest wave is 107 m long
 		thin = append(thin, all[i])
 	}
 	vp, moved := make([]float32, g.Cells()), make([]float32, g.Cells())
@@ -131,7 +131,7 @@ func TestThinnedReceiversGiveTheSameGradient(t *testing.T) {
 		aa, ab, bb = aa+x*x, ab+x*y, bb+y*y
 	}
 	correlation := ab / math.Sqrt(aa*bb)
-	fmt.Printf("verification: %d receivers thinned to %d, 0.75 of a cell apart: gradients correlate to %.6f\n", len(all), len(thin), correlation)
+	fmt.Printf("verification: %d receivers thinned to %d, a quarter of the shortest wavelength apart: gradients correlate to %.6f\n", len(all), len(thin), correlation)
 	if !(correlation > 0.999) {
 		t.Errorf("gradients correlate to %g", correlation)
 	}
