@@ -39,6 +39,9 @@ func convergence(p *fwi.Problem, c fwi.Config, o *fwi.Outcome) []plot.Stage {
 	stages := make([]plot.Stage, len(c.Stages))
 	for i, s := range c.Stages {
 		stages[i].Label = fmt.Sprintf("%.3g Hz", s.MaxFrequency)
+		if s.MaxOffset > 0 {
+			stages[i].Label += fmt.Sprintf(", %.2g km", s.MaxOffset/1e3)
+		}
 	}
 	for _, h := range o.History {
 		s := &stages[h.Stage]
