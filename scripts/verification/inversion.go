@@ -50,9 +50,7 @@ type region struct {
 
 // invert runs an inversion on a model file and records it in a folder.
 func (v *inversion) invert(ctx context.Context, file, folder string, extra []string, m machine) error {
-	out := filepath.Join("build", "verification", v.name)
-	args := append([]string{"run", file, "--out", out, "--overwrite"}, append(v.flags, extra...)...)
-	command := "bin/fwi " + strings.Join(args, " ")
+	args, command := v.command(file, extra)
 	fmt.Fprintln(os.Stderr, command)
 	cmd := exec.CommandContext(ctx, "bin/fwi", args...)
 	cmd.Stdout, cmd.Stderr = os.Stderr, os.Stderr
@@ -60,6 +58,19 @@ func (v *inversion) invert(ctx context.Context, file, folder string, extra []str
 	if err := cmd.Run(); err != nil {
 		return fmt.Errorf("%s: %w", command, err)
 	}
+	return v.keep(command, folder, m)
+}
+
+func (v *inversion) out() string { return filepath.Join("build", "verification", v.name) }
+
+func (v *inversion) command(file string, extra []string) (args []string, text string) {
+	args = append([]string{"run", file, "--out", v.out(), "--overwrite"}, append(v.flags, extra...)...)
+	return args, "bin/fwi " + strings.Join(args, " ")
+}
+
+// keep records the result of a finished run in a folder.
+func (v *inversion) keep(command, folder string, m machine) error {
+	out := v.out()
 	r := record{Command: command, Date: time.Now().UTC().Format(time.DateOnly), Revision: revision(), Machine: m}
 	text, err := os.ReadFile(filepath.Join(out, "summary.json"))
 	if err != nil {
