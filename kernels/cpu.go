@@ -18,7 +18,7 @@ import (
 
 // CPU is a Solver on one core, vectorised by function multiversioning (AVX-512, AVX2 or the baseline of the machine).
 type CPU[T Real] struct {
-	domain  Acoustic2D
+	domain  Domain
 	kernels *C.cpu_kernels
 	solver  *C.cpu_solver
 	blocks  []allocation // everything that Close frees
@@ -51,7 +51,7 @@ func selectKernels(wish string) (*C.cpu_kernels, error) {
 }
 
 // NewCPU returns a solver with cleared fields and M = 0. instructionSet is "" for the widest this machine has.
-func NewCPU[T Real](d Acoustic2D, instructionSet string) (*CPU[T], error) {
+func NewCPU[T Real](d Domain, instructionSet string) (*CPU[T], error) {
 	if err := d.validate(); err != nil {
 		return nil, err
 	}
@@ -63,35 +63,35 @@ func NewCPU[T Real](d Acoustic2D, instructionSet string) (*CPU[T], error) {
 	s := &CPU[T]{domain: d, kernels: kernels}
 	s.solver = (*C.cpu_solver)(s.alloc(int(unsafe.Sizeof(C.cpu_solver{})), false))
 	c := s.solver
-	radius := d.Order / 2
-	rows := (d.NZ + together - 1) / together * together
-	width := (d.NX + lanes - 1) / lanes * lanes
+	radius, nz, nx := d.Order/2, d.Shape[0], d.NX()
+	rows := (nz + together - 1) / together * together
+	width := (nx + lanes - 1) / lanes * lanes
 	stride := width + lanes
 	if stride%256 == 0 { // rows a multiple of 1 KB apart would fall on the same cache sets
 		stride += lanes
 	}
-	c.nz, c.nx, c.rows, c.width, c.stride = C.int(d.NZ), C.int(d.NX), C.int(rows), C.int(width), C.int(stride)
+	c.nz, c.nx, c.rows, c.width, c.stride = C.int(nz), C.int(nx), C.int(rows), C.int(width), C.int(stride)
 	c.radius = C.int(radius)
 	if d.FreeSurface {
 		c.free_surface = 1
 	}
 	c.d1 = s.doubles(d1Weights[radius], 1)
-	c.d2z = s.doubles(d2Weights[radius], 1/(d.DZ*d.DZ))
-	c.d2x = s.doubles(d2Weights[radius], 1/(d.DX*d.DX))
-	c.iz, c.ix = C.double(1/d.DZ), C.double(1/d.DX)
+	c.d2z = s.doubles(d2Weights[radius], 1/(d.Spacing[0]*d.Spacing[0]))
+	c.d2x = s.doubles(d2Weights[radius], 1/(d.Spacing[1]*d.Spacing[1]))
+	c.iz, c.ix = C.double(1/d.Spacing[0]), C.double(1/d.Spacing[1])
 
 	field := func() unsafe.Pointer { return s.plane(rows, stride, halo, lanes) }
 	c.now, c.before, c.m = field(), field(), field()
-	c.az, c.bz = s.reals(d.AZ, rows), s.reals(d.BZ, rows)
-	c.ax, c.bx = s.reals(d.AX, width), s.reals(d.BX, width)
-	for i, r := range layers(d.AZ, rows, radius, together) {
+	c.az, c.bz = s.reals(d.A[0], rows), s.reals(d.B[0], rows)
+	c.ax, c.bx = s.reals(d.A[1], width), s.reals(d.B[1], width)
+	for i, r := range layers(d.A[0], rows, radius, together) {
 		c.z[i].begin, c.z[i].end = C.int(r[0]), C.int(r[1])
 		for k := range c.z[i].memory {
 			c.z[i].memory[k] = s.plane(r[1]-r[0], stride, halo, lanes)
 		}
 	}
 	widest := 0
-	for i, r := range layers(d.AX, width, radius, lanes) {
+	for i, r := range layers(d.A[1], width, radius, lanes) {
 		c.x[i].begin, c.x[i].end = C.int(r[0]), C.int(r[1])
 		widest = max(widest, r[1]-r[0])
 		for k := range c.x[i].memory {
@@ -173,8 +173,8 @@ func (s *CPU[T]) reals(v []float64, n int) unsafe.Pointer {
 
 // SetModel implements Solver.
 func (s *CPU[T]) SetModel(m []T) {
-	nx, stride := s.domain.NX, int(s.solver.stride)
-	for i := 0; i < s.domain.NZ; i++ {
+	nx, stride := s.domain.NX(), int(s.solver.stride)
+	for i := 0; i < s.domain.Shape[0]; i++ {
 		row := unsafe.Slice((*T)(unsafe.Add(s.solver.m, i*stride*int(unsafe.Sizeof(T(0))))), nx)
 		copy(row, m[i*nx:(i+1)*nx])
 		if i == 0 && s.domain.FreeSurface {
@@ -195,12 +195,12 @@ func (s *CPU[T]) Reset() {
 }
 
 // SnapshotSize implements Solver.
-func (s *CPU[T]) SnapshotSize() int { return s.domain.NZ * int(s.solver.width) }
+func (s *CPU[T]) SnapshotSize() int { return s.domain.Shape[0] * int(s.solver.width) }
 
 // Pack implements Solver.
 func (s *CPU[T]) Pack(dst, cells []T) {
-	nx, width := s.domain.NX, int(s.solver.width)
-	for i := 0; i < s.domain.NZ; i++ {
+	nx, width := s.domain.NX(), int(s.solver.width)
+	for i := 0; i < s.domain.Shape[0]; i++ {
 		copy(dst[i*width:i*width+nx], cells[i*nx:(i+1)*nx])
 		clear(dst[i*width+nx : (i+1)*width])
 		if i == 0 && s.domain.FreeSurface {
@@ -211,8 +211,8 @@ func (s *CPU[T]) Pack(dst, cells []T) {
 
 // Unpack implements Solver.
 func (s *CPU[T]) Unpack(cells, src []T) {
-	nx, width := s.domain.NX, int(s.solver.width)
-	for i := 0; i < s.domain.NZ; i++ {
+	nx, width := s.domain.NX(), int(s.solver.width)
+	for i := 0; i < s.domain.Shape[0]; i++ {
 		copy(cells[i*nx:(i+1)*nx], src[i*width:i*width+nx])
 	}
 }
@@ -315,7 +315,7 @@ func pointer[E any](pin *runtime.Pinner, v []E) unsafe.Pointer {
 
 // points translates cells of the grid to offsets in the padded fields.
 func (s *CPU[T]) points(pin *runtime.Pinner, p *Points[T]) C.cpu_points {
-	nx, stride := int32(s.domain.NX), int32(s.solver.stride)
+	nx, stride := int32(s.domain.NX()), int32(s.solver.stride)
 	offset := make([]int32, len(p.Cell))
 	for k, c := range p.Cell {
 		offset[k] = c/nx*stride + c%nx
@@ -332,8 +332,8 @@ func (s *CPU[T]) points(pin *runtime.Pinner, p *Points[T]) C.cpu_points {
 func (s *CPU[T]) Finite() bool {
 	stride := int(s.solver.stride)
 	var sum float64
-	for i := 0; i < s.domain.NZ; i++ {
-		row := unsafe.Slice((*T)(unsafe.Add(s.solver.now, i*stride*int(unsafe.Sizeof(T(0))))), s.domain.NX)
+	for i := 0; i < s.domain.Shape[0]; i++ {
+		row := unsafe.Slice((*T)(unsafe.Add(s.solver.now, i*stride*int(unsafe.Sizeof(T(0))))), s.domain.NX())
 		for _, v := range row {
 			sum += float64(v)
 		}

@@ -5,7 +5,7 @@ import "fmt"
 // Reference is the oracle: the scheme of acoustic.h and its adjoint in plain Go and float64, written for the eye. It keeps
 // CPML's memory variables on the whole grid and evaluates every difference anew.
 type Reference struct {
-	domain             Acoustic2D
+	domain             Domain
 	d1, d2             []float64
 	m                  []float64
 	now, before        []float64
@@ -20,11 +20,11 @@ var (
 )
 
 // NewReference returns a reference solver with cleared fields and M = 0.
-func NewReference(d Acoustic2D) (*Reference, error) {
+func NewReference(d Domain) (*Reference, error) {
 	if err := d.validate(); err != nil {
 		return nil, err
 	}
-	s := &Reference{domain: d, d1: d1Weights[d.Order/2], d2: d2Weights[d.Order/2], m: make([]float64, d.NZ*d.NX)}
+	s := &Reference{domain: d, d1: d1Weights[d.Order/2], d2: d2Weights[d.Order/2], m: make([]float64, d.Cells())}
 	s.Reset()
 	return s, nil
 }
@@ -32,7 +32,7 @@ func NewReference(d Acoustic2D) (*Reference, error) {
 // Reset implements Solver.
 func (s *Reference) Reset() {
 	for _, f := range []*[]float64{&s.now, &s.before, &s.memoryZ[0], &s.memoryZ[1], &s.memoryX[0], &s.memoryX[1], &s.scratchA, &s.scratchB} {
-		*f = make([]float64, s.domain.NZ*s.domain.NX)
+		*f = make([]float64, s.domain.Cells())
 	}
 }
 
@@ -42,10 +42,10 @@ func (s *Reference) at(u []float64, i, j int) float64 {
 	if i < 0 && s.domain.FreeSurface {
 		i, sign = -i, -1
 	}
-	if i < 0 || i >= s.domain.NZ || j < 0 || j >= s.domain.NX {
+	if i < 0 || i >= s.domain.Shape[0] || j < 0 || j >= s.domain.NX() {
 		return 0
 	}
-	return sign * u[i*s.domain.NX+j]
+	return sign * u[i*s.domain.NX()+j]
 }
 
 // first returns D1 u along z (axis 0) or x (axis 1), second D2 u.
@@ -53,9 +53,9 @@ func (s *Reference) first(u []float64, axis, i, j int) float64 {
 	var sum float64
 	for k := 1; k < len(s.d1); k++ {
 		if axis == 0 {
-			sum += s.d1[k] * (s.at(u, i+k, j) - s.at(u, i-k, j)) / s.domain.DZ
+			sum += s.d1[k] * (s.at(u, i+k, j) - s.at(u, i-k, j)) / s.domain.Spacing[0]
 		} else {
-			sum += s.d1[k] * (s.at(u, i, j+k) - s.at(u, i, j-k)) / s.domain.DX
+			sum += s.d1[k] * (s.at(u, i, j+k) - s.at(u, i, j-k)) / s.domain.Spacing[1]
 		}
 	}
 	return sum
@@ -70,27 +70,24 @@ func (s *Reference) second(u []float64, axis, i, j int) float64 {
 			sum += s.d2[k] * (s.at(u, i, j+k) + s.at(u, i, j-k))
 		}
 	}
-	h := s.domain.DZ
-	if axis == 1 {
-		h = s.domain.DX
-	}
+	h := s.domain.Spacing[axis]
 	return sum / (h * h)
 }
 
 // each calls f for every cell.
 func (s *Reference) each(f func(i, j, c int)) {
-	for i := 0; i < s.domain.NZ; i++ {
-		for j := 0; j < s.domain.NX; j++ {
-			f(i, j, i*s.domain.NX+j)
+	for i := 0; i < s.domain.Shape[0]; i++ {
+		for j := 0; j < s.domain.NX(); j++ {
+			f(i, j, i*s.domain.NX()+j)
 		}
 	}
 }
 
 func (s *Reference) coefficients(axis, i, j int) (a, b float64) {
 	if axis == 0 {
-		return s.domain.AZ[i], s.domain.BZ[i]
+		return s.domain.A[0][i], s.domain.B[0][i]
 	}
-	return s.domain.AX[j], s.domain.BX[j]
+	return s.domain.A[1][j], s.domain.B[1][j]
 }
 
 // spatialForward returns w[n] of acoustic.h and advances ψ and ζ.
@@ -252,18 +249,18 @@ func (s *Reference) Adjoint(shot *Shot[float64], n0, n1 int, snap *Snapshots[flo
 func (s *Reference) SetModel(m []float64) {
 	copy(s.m, m)
 	if s.domain.FreeSurface {
-		clear(s.m[:s.domain.NX])
+		clear(s.m[:s.domain.NX()])
 	}
 }
 
 // SnapshotSize implements Solver.
-func (s *Reference) SnapshotSize() int { return s.domain.NZ * s.domain.NX }
+func (s *Reference) SnapshotSize() int { return s.domain.Shape[0] * s.domain.NX() }
 
 // Pack implements Solver.
 func (s *Reference) Pack(dst, cells []float64) {
 	copy(dst, cells)
 	if s.domain.FreeSurface {
-		clear(dst[:s.domain.NX])
+		clear(dst[:s.domain.NX()])
 	}
 }
 

@@ -5,30 +5,48 @@ import "fmt"
 // Real is the type of the fields.
 type Real interface{ float32 | float64 }
 
-// Acoustic2D describes the grid of a 2D constant-density acoustic solver, absorbing layers included.
-type Acoustic2D struct {
-	NZ, NX      int
-	DZ, DX      float64 // m
-	Order       int     // in space: 2, 4, 6 or 8
-	FreeSurface bool    // row 0 is a free surface: u = 0 there and odd above
-	// CPML coefficients per row and per column: zero away from the layers. Memory variables advance as
+// Domain describes the grid of a constant-density acoustic solver, absorbing layers included. Axes are in the order
+// (z, x) or (z, y, x).
+type Domain struct {
+	Shape       []int     // cells per axis
+	Spacing     []float64 // m per axis
+	Order       int       // in space: 2, 4, 6 or 8
+	FreeSurface bool      // row 0 of z is a free surface: u = 0 there and odd above
+	// CPML coefficients per axis and cell along it: zero away from the layers. Memory variables advance as
 	// memory = b·memory + a·drive (acoustic.h).
-	AZ, BZ, AX, BX []float64
+	A, B [][]float64
 }
 
-func (d *Acoustic2D) validate() error {
+// NX returns the number of cells along x, the axis whose cells are neighbours in memory.
+func (d *Domain) NX() int { return d.Shape[len(d.Shape)-1] }
+
+// Cells returns the number of cells.
+func (d *Domain) Cells() int {
+	n := 1
+	for _, s := range d.Shape {
+		n *= s
+	}
+	return n
+}
+
+func (d *Domain) validate() error {
 	if err := CheckOrder(d.Order); err != nil {
 		return err
 	}
-	if d.NZ < 1 || d.NX < 1 || !(d.DZ > 0) || !(d.DX > 0) {
-		return fmt.Errorf("a solver cannot have %d × %d cells of %g × %g m", d.NZ, d.NX, d.DZ, d.DX)
+	axes := len(d.Shape)
+	if axes != 2 && axes != 3 || len(d.Spacing) != axes || len(d.A) != axes || len(d.B) != axes {
+		return fmt.Errorf("a solver has two or three axes, not shape %v, spacing %v and CPML coefficients for %d axes", d.Shape, d.Spacing, len(d.A))
 	}
-	if d.FreeSurface && d.NZ <= d.Order/2 {
-		return fmt.Errorf("%d rows are too few for a free surface at order %d", d.NZ, d.Order)
+	for k, n := range d.Shape {
+		if n < 1 || !(d.Spacing[k] > 0) {
+			return fmt.Errorf("a solver cannot have %v cells of %v m", d.Shape, d.Spacing)
+		}
+		if len(d.A[k]) != n || len(d.B[k]) != n {
+			return fmt.Errorf("axis %d has %d and %d CPML coefficients for %d cells", k, len(d.A[k]), len(d.B[k]), n)
+		}
 	}
-	if len(d.AZ) != d.NZ || len(d.BZ) != d.NZ || len(d.AX) != d.NX || len(d.BX) != d.NX {
-		return fmt.Errorf("CPML coefficients have %d, %d, %d, %d values for %d rows and %d columns",
-			len(d.AZ), len(d.BZ), len(d.AX), len(d.BX), d.NZ, d.NX)
+	if d.FreeSurface && d.Shape[0] <= d.Order/2 {
+		return fmt.Errorf("%d rows are too few for a free surface at order %d", d.Shape[0], d.Order)
 	}
 	return nil
 }
@@ -37,7 +55,7 @@ func (d *Acoustic2D) validate() error {
 const Run = 8
 
 // Points are sources or receivers. Point p acts on the runs Begin[p] … Begin[p+1]-1; run k on the cells Cell[k] …
-// Cell[k]+Run-1 (row·NX + column) with Weight[Run·k:Run·(k+1)]. Weights beyond the end of a row are zero.
+// Cell[k]+Run-1 (numbered as the elements of an array of the domain's shape) with Weight[Run·k:Run·(k+1)]. Weights beyond the end of a row are zero.
 type Points[T Real] struct {
 	Begin  []int32 // one more than there are points
 	Cell   []int32
@@ -52,7 +70,7 @@ func (p *Points[T]) Count() int {
 	return len(p.Begin) - 1
 }
 
-func (p *Points[T]) validate(what string, d *Acoustic2D) error {
+func (p *Points[T]) validate(what string, d *Domain) error {
 	if len(p.Cell)*Run != len(p.Weight) {
 		return fmt.Errorf("%s: %d runs and %d weights", what, len(p.Cell), len(p.Weight))
 	}
@@ -62,12 +80,12 @@ func (p *Points[T]) validate(what string, d *Acoustic2D) error {
 		}
 	}
 	for k, c := range p.Cell {
-		if c < 0 || int(c) >= d.NZ*d.NX {
-			return fmt.Errorf("%s touches cell %d of %d", what, c, d.NZ*d.NX)
+		if c < 0 || int(c) >= d.Cells() {
+			return fmt.Errorf("%s touches cell %d of %d", what, c, d.Cells())
 		}
-		for r := d.NX - int(c)%d.NX; r < Run; r++ {
+		for r := d.NX() - int(c)%d.NX(); r < Run; r++ {
 			if p.Weight[Run*k+r] != 0 {
-				return fmt.Errorf("%s touches a cell beyond the %d of its row", what, d.NX)
+				return fmt.Errorf("%s touches a cell beyond the %d of its row", what, d.NX())
 			}
 		}
 	}
@@ -101,7 +119,7 @@ type Imaging[T Real] struct {
 
 // Solver steps one shot's fields. It is not safe for concurrent use; different solvers are independent.
 type Solver[T Real] interface {
-	// SetModel sets M = v² dt², [NZ, NX].
+	// SetModel sets M = v² dt², an array of the domain's shape.
 	SetModel(m []T)
 	// Reset clears all fields, for the first forward step or the last adjoint step.
 	Reset()
@@ -112,7 +130,7 @@ type Solver[T Real] interface {
 	// Scatter advances the scattered field of the Born approximation, driven by δM (w + f), δM in a snapshot's layout and
 	// snapshots of every step.
 	Scatter(shot *Shot[T], n0, n1 int, snap *Snapshots[T], deltaM []T) error
-	// SnapshotSize is the number of elements of a snapshot, Pack and Unpack convert [NZ, NX] from and to its layout.
+	// SnapshotSize is the number of elements of a snapshot, Pack and Unpack convert an array of the domain's shape from and to its layout.
 	SnapshotSize() int
 	Pack(dst, cells []T)
 	Unpack(cells, src []T)
@@ -121,7 +139,7 @@ type Solver[T Real] interface {
 	Close()
 }
 
-func (d *Acoustic2D) check(nt, n0, n1, sources, receivers, wavelet, record int) error {
+func (d *Domain) check(nt, n0, n1, sources, receivers, wavelet, record int) error {
 	if n0 < 0 || n1 < n0 || n1 > nt {
 		return fmt.Errorf("steps %d to %d are not within 0 to %d", n0, n1, nt)
 	}
@@ -134,7 +152,7 @@ func (d *Acoustic2D) check(nt, n0, n1, sources, receivers, wavelet, record int) 
 	return nil
 }
 
-func checkShot[T Real](d *Acoustic2D, shot *Shot[T], n0, n1 int) error {
+func checkShot[T Real](d *Domain, shot *Shot[T], n0, n1 int) error {
 	if err := shot.Sources.validate("source", d); err != nil {
 		return err
 	}

@@ -10,7 +10,7 @@ import (
 // testProblem is a small grid with everything that can go wrong: odd sizes, CPML on chosen sides (even one cell wide and
 // overlapping from both sides), off-grid points, several sources.
 type testProblem struct {
-	domain  Acoustic2D
+	domain  Domain
 	m       []float64
 	shot    Shot[float64]
 	deltaM  []float64
@@ -45,7 +45,7 @@ func testCases() []testCase {
 
 func newTestProblem(c testCase) testProblem {
 	rng := rand.New(rand.NewPCG(1, uint64(c.nz*c.nx*c.order)))
-	d := Acoustic2D{NZ: c.nz, NX: c.nx, DZ: 9, DX: 11, Order: c.order, FreeSurface: c.freeSurface}
+	d := Domain{Shape: []int{c.nz, c.nx}, Spacing: []float64{9, 11}, A: make([][]float64, 2), B: make([][]float64, 2), Order: c.order, FreeSurface: c.freeSurface}
 	layer := func(n int, low, high bool) (a, b []float64) {
 		a, b = make([]float64, n), make([]float64, n)
 		for i := range a {
@@ -63,10 +63,10 @@ func newTestProblem(c testCase) testProblem {
 		}
 		return a, b
 	}
-	d.AZ, d.BZ = layer(c.nz, c.sides[0], c.sides[1])
-	d.AX, d.BX = layer(c.nx, c.sides[2], c.sides[3])
+	d.A[0], d.B[0] = layer(c.nz, c.sides[0], c.sides[1])
+	d.A[1], d.B[1] = layer(c.nx, c.sides[2], c.sides[3])
 	p := testProblem{domain: d, m: make([]float64, c.nz*c.nx), deltaM: make([]float64, c.nz*c.nx)}
-	limit := MaxTimeStep(c.order, 1, d.DZ, d.DX) // v dt at the stability limit
+	limit := MaxTimeStep(c.order, 1, d.Spacing...) // v dt at the stability limit
 	for i := range p.m {
 		v := limit * (0.5 + 0.4*rng.Float64())
 		p.m[i] = v * v
@@ -148,7 +148,7 @@ func solve[T Real](t *testing.T, p testProblem, s, s2 Solver[T], chunk int) outc
 		must(s.Adjoint(&adjoint, max(0, n-chunk), n, snap, image))
 	}
 	unpack := func(v []T) []float64 {
-		cells := make([]T, p.domain.NZ*p.domain.NX)
+		cells := make([]T, p.domain.Cells())
 		s.Unpack(cells, v)
 		return convert[float64](cells)
 	}
@@ -172,7 +172,7 @@ func dot(a, b []float64) float64 {
 	return sum
 }
 
-func newReferences(t *testing.T, d Acoustic2D) (a, b *Reference) {
+func newReferences(t *testing.T, d Domain) (a, b *Reference) {
 	t.Helper()
 	a, err := NewReference(d)
 	if err != nil {
@@ -182,7 +182,7 @@ func newReferences(t *testing.T, d Acoustic2D) (a, b *Reference) {
 	return a, b
 }
 
-func newCPUs[T Real](t *testing.T, d Acoustic2D, isa string) (a, b *CPU[T]) {
+func newCPUs[T Real](t *testing.T, d Domain, isa string) (a, b *CPU[T]) {
 	t.Helper()
 	a, err := NewCPU[T](d, isa)
 	if err != nil {
@@ -243,7 +243,7 @@ func TestAdjointOfForwardAndBornPassDotProduct(t *testing.T) {
 			}
 			left, right = dot(o.born, p.residue), 0
 			for i, g := range o.gradient {
-				if p.domain.FreeSurface && i < p.domain.NX {
+				if p.domain.FreeSurface && i < p.domain.NX() {
 					continue // M = 0 in the surface: u does not depend on it
 				}
 				right += p.deltaM[i] * g / p.m[i]
@@ -292,7 +292,7 @@ func TestBadArgumentsAreRefused(t *testing.T) {
 	a, _ := newCPUs[float64](t, p.domain, "")
 	size := a.SnapshotSize()
 	bad := p.shot
-	bad.Receivers.Cell = append([]int32{int32(p.domain.NZ * p.domain.NX)}, bad.Receivers.Cell[1:]...)
+	bad.Receivers.Cell = append([]int32{int32(p.domain.Cells())}, bad.Receivers.Cell[1:]...)
 	short := p.shot
 	short.Record = short.Record[1:]
 	for name, err := range map[string]error{
@@ -319,10 +319,11 @@ func TestTimeStepLimitIsTheStabilityLimit(t *testing.T) {
 			stable bool
 		}{{0.999, true}, {1.01, false}} {
 			n := 24
-			d := Acoustic2D{NZ: n, NX: n, DZ: 10, DX: 14, Order: order, AZ: make([]float64, n), BZ: make([]float64, n), AX: make([]float64, n), BX: make([]float64, n)}
+			zero := [][]float64{make([]float64, n), make([]float64, n)}
+			d := Domain{Shape: []int{n, n}, Spacing: []float64{10, 14}, Order: order, A: zero, B: zero}
 			s, _ := newCPUs[float64](t, d, "")
 			// The limit belongs to the checkerboard of an infinite grid; a grid with walls reaches it from below as it grows.
-			vdt := c.factor * MaxTimeStep(order, 1, d.DZ, d.DX)
+			vdt := c.factor * MaxTimeStep(order, 1, d.Spacing...)
 			m := make([]float64, n*n)
 			for i := range m {
 				m[i] = vdt * vdt

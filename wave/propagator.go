@@ -24,7 +24,7 @@ type PropagatorOf[T float32 | float64] struct {
 	survey       *Survey
 	options      Options
 	layout       layout
-	domain       kernels.Acoustic2D
+	domain       kernels.Domain
 	plan         Plan
 	wavelet      *Resampler[T] // survey to solver samples
 	record       *Resampler[T] // solver to survey samples
@@ -99,9 +99,11 @@ func NewPropagatorOf[T float32 | float64](g Grid, s *Survey, o Options) (*Propag
 		return nil, err
 	}
 	l := &p.layout
-	p.domain = kernels.Acoustic2D{NZ: l.nz, NX: l.nx, DZ: g.DZ(), DX: g.DX(), Order: o.Order, FreeSurface: o.FreeSurface}
-	p.domain.AZ, p.domain.BZ = cpmlCoefficients(l.nz, l.top, l.bottom, g.DZ(), dt, o.MaxVelocity, o.MaxFrequency/3)
-	p.domain.AX, p.domain.BX = cpmlCoefficients(l.nx, l.left, l.right, g.DX(), dt, o.MaxVelocity, o.MaxFrequency/3)
+	p.domain = kernels.Domain{Shape: []int{l.nz, l.nx}, Spacing: g.Spacing, Order: o.Order, FreeSurface: o.FreeSurface}
+	for axis, sides := range [][2]int{{l.top, l.bottom}, {l.left, l.right}} {
+		a, b := cpmlCoefficients(p.domain.Shape[axis], sides[0], sides[1], g.Spacing[axis], dt, o.MaxVelocity, o.MaxFrequency/3)
+		p.domain.A, p.domain.B = append(p.domain.A, a), append(p.domain.B, b)
+	}
 
 	steps := s.NT
 	if !sameInterval(dt, s.DT) {
