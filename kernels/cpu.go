@@ -55,6 +55,9 @@ func NewCPU[T Real](d Domain, instructionSet string) (*CPU[T], error) {
 	if err := d.validate(); err != nil {
 		return nil, err
 	}
+	if len(d.Shape) != 2 {
+		return nil, fmt.Errorf("the CPU kernels have no solver for %d axes", len(d.Shape))
+	}
 	kernels, err := selectKernels(instructionSet)
 	if err != nil {
 		return nil, err

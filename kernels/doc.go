@@ -4,5 +4,5 @@
 // implementation in float64 (Reference) is the oracle that all of them are tested against. Package wave turns models,
 // surveys and units into the arrays that this package takes.
 //
-// A solver's grid includes its absorbing layers. Arrays on it are [NZ, NX], x fastest, z down.
+// A solver's grid includes its absorbing layers. Arrays on it are [NZ, NX] or [NZ, NY, NX], x fastest, z down.
 package kernels

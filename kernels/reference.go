@@ -2,15 +2,16 @@ package kernels
 
 import "fmt"
 
-// Reference is the oracle: the scheme of acoustic.h and its adjoint in plain Go and float64, written for the eye. It keeps
-// CPML's memory variables on the whole grid and evaluates every difference anew.
+// Reference is the oracle: the scheme of acoustic.h and its adjoint in plain Go and float64, written for the eye, for any
+// number of axes. It keeps CPML's memory variables on the whole grid and evaluates every difference anew.
 type Reference struct {
-	domain             Domain
-	d1, d2             []float64
-	m                  []float64
-	now, before        []float64
-	memoryZ, memoryX   [2][]float64 // ψ and ζ, or p and s
-	scratchA, scratchB []float64
+	domain      Domain
+	d1, d2      []float64
+	stride      []int // from cell to cell along each axis
+	m           []float64
+	now, before []float64
+	memory      [][2][]float64 // per axis: ψ and ζ, or p and s
+	scratch     []float64
 }
 
 var (
@@ -25,86 +26,81 @@ func NewReference(d Domain) (*Reference, error) {
 		return nil, err
 	}
 	s := &Reference{domain: d, d1: d1Weights[d.Order/2], d2: d2Weights[d.Order/2], m: make([]float64, d.Cells())}
+	s.stride, s.memory = make([]int, len(d.Shape)), make([][2][]float64, len(d.Shape))
+	stride := 1
+	for axis := len(d.Shape) - 1; axis >= 0; axis-- {
+		s.stride[axis] = stride
+		stride *= d.Shape[axis]
+	}
 	s.Reset()
 	return s, nil
 }
 
 // Reset implements Solver.
 func (s *Reference) Reset() {
-	for _, f := range []*[]float64{&s.now, &s.before, &s.memoryZ[0], &s.memoryZ[1], &s.memoryX[0], &s.memoryX[1], &s.scratchA, &s.scratchB} {
+	fields := []*[]float64{&s.now, &s.before, &s.scratch}
+	for axis := range s.memory {
+		fields = append(fields, &s.memory[axis][0], &s.memory[axis][1])
+	}
+	for _, f := range fields {
 		*f = make([]float64, s.domain.Cells())
 	}
 }
 
-// at returns u at row i and column j: zero outside the grid, odd about a free surface.
-func (s *Reference) at(u []float64, i, j int) float64 {
+// index returns where cell c lies along an axis.
+func (s *Reference) index(c, axis int) int { return c / s.stride[axis] % s.domain.Shape[axis] }
+
+// at returns u at k cells from cell c along an axis: zero outside the grid, odd about a free surface.
+func (s *Reference) at(u []float64, c, axis, k int) float64 {
+	i := s.index(c, axis)
 	sign := 1.0
-	if i < 0 && s.domain.FreeSurface {
-		i, sign = -i, -1
+	if axis == 0 && i+k < 0 && s.domain.FreeSurface {
+		sign, k = -1, -k-2*i
 	}
-	if i < 0 || i >= s.domain.Shape[0] || j < 0 || j >= s.domain.NX() {
+	if i+k < 0 || i+k >= s.domain.Shape[axis] {
 		return 0
 	}
-	return sign * u[i*s.domain.NX()+j]
+	return sign * u[c+k*s.stride[axis]]
 }
 
-// first returns D1 u along z (axis 0) or x (axis 1), second D2 u.
-func (s *Reference) first(u []float64, axis, i, j int) float64 {
+// first returns D1 u at cell c along an axis, second D2 u.
+func (s *Reference) first(u []float64, c, axis int) float64 {
 	var sum float64
 	for k := 1; k < len(s.d1); k++ {
-		if axis == 0 {
-			sum += s.d1[k] * (s.at(u, i+k, j) - s.at(u, i-k, j)) / s.domain.Spacing[0]
-		} else {
-			sum += s.d1[k] * (s.at(u, i, j+k) - s.at(u, i, j-k)) / s.domain.Spacing[1]
-		}
+		sum += s.d1[k] * (s.at(u, c, axis, k) - s.at(u, c, axis, -k))
 	}
-	return sum
+	return sum / s.domain.Spacing[axis]
 }
 
-func (s *Reference) second(u []float64, axis, i, j int) float64 {
-	sum := s.d2[0] * s.at(u, i, j)
+func (s *Reference) second(u []float64, c, axis int) float64 {
+	sum := s.d2[0] * u[c]
 	for k := 1; k < len(s.d2); k++ {
-		if axis == 0 {
-			sum += s.d2[k] * (s.at(u, i+k, j) + s.at(u, i-k, j))
-		} else {
-			sum += s.d2[k] * (s.at(u, i, j+k) + s.at(u, i, j-k))
-		}
+		sum += s.d2[k] * (s.at(u, c, axis, k) + s.at(u, c, axis, -k))
 	}
 	h := s.domain.Spacing[axis]
 	return sum / (h * h)
 }
 
-// each calls f for every cell.
-func (s *Reference) each(f func(i, j, c int)) {
-	for i := 0; i < s.domain.Shape[0]; i++ {
-		for j := 0; j < s.domain.NX(); j++ {
-			f(i, j, i*s.domain.NX()+j)
-		}
-	}
-}
-
-func (s *Reference) coefficients(axis, i, j int) (a, b float64) {
-	if axis == 0 {
-		return s.domain.A[0][i], s.domain.B[0][i]
-	}
-	return s.domain.A[1][j], s.domain.B[1][j]
+func (s *Reference) coefficients(c, axis int) (a, b float64) {
+	i := s.index(c, axis)
+	return s.domain.A[axis][i], s.domain.B[axis][i]
 }
 
 // spatialForward returns w[n] of acoustic.h and advances ψ and ζ.
 func (s *Reference) spatialForward() []float64 {
 	w := make([]float64, len(s.now))
-	for axis, memory := range [][2][]float64{s.memoryZ, s.memoryX} {
+	for axis, memory := range s.memory {
 		psi, zeta := memory[0], memory[1]
-		s.each(func(i, j, c int) {
-			a, b := s.coefficients(axis, i, j)
-			psi[c] = b*psi[c] + a*s.first(s.now, axis, i, j)
-		})
-		s.each(func(i, j, c int) {
-			a, b := s.coefficients(axis, i, j)
-			d2u, d1psi := s.second(s.now, axis, i, j), s.first(psi, axis, i, j)
+		for c := range w {
+			a, b := s.coefficients(c, axis)
+			psi[c] = b*psi[c] + a*s.first(s.now, c, axis)
+		}
+		for c := range w {
+			a, b := s.coefficients(c, axis)
+			d2u, d1psi := s.second(s.now, c, axis), s.first(psi, c, axis)
 			zeta[c] = b*zeta[c] + a*(d2u+d1psi)
 			w[c] += d2u + d1psi + zeta[c]
-		})
+		}
 	}
 	return w
 }
@@ -112,18 +108,20 @@ func (s *Reference) spatialForward() []float64 {
 // spatialAdjoint returns the adjoint of spatialForward at η = now and advances p and s.
 func (s *Reference) spatialAdjoint() []float64 {
 	w := make([]float64, len(s.now))
-	for axis, memory := range [][2][]float64{s.memoryZ, s.memoryX} {
+	for axis, memory := range s.memory {
 		p, sv := memory[0], memory[1]
-		s.each(func(i, j, c int) {
-			a, b := s.coefficients(axis, i, j)
+		for c := range w {
+			a, b := s.coefficients(c, axis)
 			sv[c] = b*sv[c] + a*s.now[c]
-			s.scratchA[c] = s.now[c] + sv[c]
-		})
-		s.each(func(i, j, c int) {
-			a, b := s.coefficients(axis, i, j)
-			p[c] = b*p[c] - a*s.first(s.scratchA, axis, i, j)
-		})
-		s.each(func(i, j, c int) { w[c] += s.second(s.scratchA, axis, i, j) - s.first(p, axis, i, j) })
+			s.scratch[c] = s.now[c] + sv[c]
+		}
+		for c := range w {
+			a, b := s.coefficients(c, axis)
+			p[c] = b*p[c] - a*s.first(s.scratch, c, axis)
+		}
+		for c := range w {
+			w[c] += s.second(s.scratch, c, axis) - s.first(p, c, axis)
+		}
 	}
 	return w
 }
@@ -249,18 +247,18 @@ func (s *Reference) Adjoint(shot *Shot[float64], n0, n1 int, snap *Snapshots[flo
 func (s *Reference) SetModel(m []float64) {
 	copy(s.m, m)
 	if s.domain.FreeSurface {
-		clear(s.m[:s.domain.NX()])
+		clear(s.m[:s.stride[0]])
 	}
 }
 
 // SnapshotSize implements Solver.
-func (s *Reference) SnapshotSize() int { return s.domain.Shape[0] * s.domain.NX() }
+func (s *Reference) SnapshotSize() int { return s.domain.Cells() }
 
 // Pack implements Solver.
 func (s *Reference) Pack(dst, cells []float64) {
 	copy(dst, cells)
 	if s.domain.FreeSurface {
-		clear(dst[:s.domain.NX()])
+		clear(dst[:s.stride[0]])
 	}
 }
 
@@ -268,7 +266,7 @@ func (s *Reference) Pack(dst, cells []float64) {
 func (s *Reference) Unpack(cells, src []float64) { copy(cells, src) }
 
 // Bytes implements Solver.
-func (s *Reference) Bytes() int { return 8 * 9 * len(s.m) }
+func (s *Reference) Bytes() int { return 8 * (4 + 2*len(s.memory)) * len(s.m) }
 
 // Close implements Solver.
 func (s *Reference) Close() {}

@@ -18,34 +18,48 @@ type testProblem struct {
 }
 
 type testCase struct {
-	nz, nx, order, layer int
-	sides                [4]bool // top, bottom, left, right
-	freeSurface          bool
+	shape        []int
+	order, layer int
+	sides        [][2]bool // low and high end of each axis: is there a layer?
+	freeSurface  bool
 }
 
 func (c testCase) String() string {
-	return fmt.Sprintf("%dx%d order %d layer %d %v free surface %v", c.nz, c.nx, c.order, c.layer, c.sides, c.freeSurface)
+	return fmt.Sprintf("%v order %d layer %d %v free surface %v", c.shape, c.order, c.layer, c.sides, c.freeSurface)
 }
 
 func testCases() []testCase {
-	all := [4]bool{true, true, true, true}
+	on, off, low, high := [2]bool{true, true}, [2]bool{}, [2]bool{true, false}, [2]bool{false, true}
 	var cases []testCase
 	for order := 2; order <= 8; order += 2 {
 		cases = append(cases,
-			testCase{41, 53, order, 10, all, false},
-			testCase{41, 53, order, 10, [4]bool{false, true, true, true}, true},
-			testCase{30, 100, order, 1, all, false},
-			testCase{17, 33, order, 12, all, false},
-			testCase{48, 80, order, 8, [4]bool{true, false, false, true}, false},
-			testCase{23, 19, order, 0, [4]bool{}, true},
+			testCase{[]int{41, 53}, order, 10, [][2]bool{on, on}, false},
+			testCase{[]int{41, 53}, order, 10, [][2]bool{high, on}, true},
+			testCase{[]int{30, 100}, order, 1, [][2]bool{on, on}, false},
+			testCase{[]int{17, 33}, order, 12, [][2]bool{on, on}, false},
+			testCase{[]int{48, 80}, order, 8, [][2]bool{low, high}, false},
+			testCase{[]int{23, 19}, order, 0, [][2]bool{off, off}, true},
+			testCase{[]int{13, 11, 19}, order, 3, [][2]bool{on, on, on}, false},
+			testCase{[]int{15, 10, 37}, order, 2, [][2]bool{high, on, on}, true},
+			testCase{[]int{9, 23, 35}, order, 1, [][2]bool{on, on, on}, false},
+			testCase{[]int{11, 14, 18}, order, 9, [][2]bool{on, on, on}, false}, // layers overlap
+			testCase{[]int{14, 5, 50}, order, 4, [][2]bool{low, high, low}, false},
+			testCase{[]int{7, 3, 6}, order, 0, [][2]bool{off, off, off}, true},
 		)
 	}
 	return cases
 }
 
 func newTestProblem(c testCase) testProblem {
-	rng := rand.New(rand.NewPCG(1, uint64(c.nz*c.nx*c.order)))
-	d := Domain{Shape: []int{c.nz, c.nx}, Spacing: []float64{9, 11}, A: make([][]float64, 2), B: make([][]float64, 2), Order: c.order, FreeSurface: c.freeSurface}
+	axes, cells := len(c.shape), 1
+	for _, n := range c.shape {
+		cells *= n
+	}
+	rng := rand.New(rand.NewPCG(1, uint64(cells*c.order)))
+	d := Domain{Shape: c.shape, Spacing: []float64{9, 12, 11}[:axes], A: make([][]float64, axes), B: make([][]float64, axes), Order: c.order, FreeSurface: c.freeSurface}
+	if axes == 2 {
+		d.Spacing = []float64{9, 11}
+	}
 	layer := func(n int, low, high bool) (a, b []float64) {
 		a, b = make([]float64, n), make([]float64, n)
 		for i := range a {
@@ -63,9 +77,10 @@ func newTestProblem(c testCase) testProblem {
 		}
 		return a, b
 	}
-	d.A[0], d.B[0] = layer(c.nz, c.sides[0], c.sides[1])
-	d.A[1], d.B[1] = layer(c.nx, c.sides[2], c.sides[3])
-	p := testProblem{domain: d, m: make([]float64, c.nz*c.nx), deltaM: make([]float64, c.nz*c.nx)}
+	for k, n := range c.shape {
+		d.A[k], d.B[k] = layer(n, c.sides[k][0], c.sides[k][1])
+	}
+	p := testProblem{domain: d, m: make([]float64, cells), deltaM: make([]float64, cells)}
 	limit := MaxTimeStep(c.order, 1, d.Spacing...) // v dt at the stability limit
 	for i := range p.m {
 		v := limit * (0.5 + 0.4*rng.Float64())
@@ -76,11 +91,11 @@ func newTestProblem(c testCase) testProblem {
 		pts := Points[float64]{Begin: []int32{0}}
 		for range n {
 			for range 1 + rng.IntN(4) {
-				column := rng.IntN(c.nx)
-				pts.Cell = append(pts.Cell, int32(rng.IntN(c.nz)*c.nx+column))
+				column := rng.IntN(d.NX())
+				pts.Cell = append(pts.Cell, int32(rng.IntN(cells/d.NX())*d.NX()+column))
 				for r := range Run {
 					w := rng.NormFloat64()
-					if column+r >= c.nx {
+					if column+r >= d.NX() {
 						w = 0
 					}
 					pts.Weight = append(pts.Weight, w)
@@ -196,6 +211,9 @@ func newCPUs[T Real](t *testing.T, d Domain, isa string) (a, b *CPU[T]) {
 func TestKernelsMatchReference(t *testing.T) {
 	for _, c := range testCases() {
 		p := newTestProblem(c)
+		if len(c.shape) == 3 {
+			continue
+		}
 		r1, r2 := newReferences(t, p.domain)
 		want := solve(t, p, r1, r2, 17)
 		for _, isa := range []string{"baseline", "avx2", "avx512"} {
@@ -243,7 +261,7 @@ func TestAdjointOfForwardAndBornPassDotProduct(t *testing.T) {
 			}
 			left, right = dot(o.born, p.residue), 0
 			for i, g := range o.gradient {
-				if p.domain.FreeSurface && i < p.domain.NX() {
+				if p.domain.FreeSurface && i < p.domain.Cells()/p.domain.Shape[0] {
 					continue // M = 0 in the surface: u does not depend on it
 				}
 				right += p.deltaM[i] * g / p.m[i]
@@ -254,6 +272,9 @@ func TestAdjointOfForwardAndBornPassDotProduct(t *testing.T) {
 		}
 		r1, r2 := newReferences(t, p.domain)
 		check("reference", solve(t, p, r1, r2, 90))
+		if len(c.shape) == 3 {
+			continue
+		}
 		a, b := newCPUs[float64](t, p.domain, "")
 		check("CPU", solve(t, p, a, b, 90))
 	}
