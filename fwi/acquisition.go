@@ -7,15 +7,44 @@ import (
 	"gofwi/wave"
 )
 
+// The default band of the source ends here: in 3D, where the cost grows with the fourth power of the frequency, earlier.
+const (
+	maxFrequency2D = 25 // Hz
+	maxFrequency3D = 8
+)
+
+// defaultBand fills in the end of the source's band, which decides the cost of everything.
+func (a Acquisition) defaultBand(g wave.Grid) Acquisition {
+	if a.MaxFrequency == 0 {
+		a.MaxFrequency = maxFrequency2D
+		if g.Axes() == 3 {
+			a.MaxFrequency = maxFrequency3D
+		}
+	}
+	return a
+}
+
 // resolveAcquisition fills the defaults of a surface survey over a velocity model.
 func resolveAcquisition(a Acquisition, g wave.Grid, vp []float32) Acquisition {
-	length := g.End(1) - g.Start(1)
+	var length float64 // the longest horizontal axis
+	shots, receivers := 1, 1
+	for d := 1; d < g.Axes(); d++ {
+		l := g.End(d) - g.Start(d)
+		length = max(length, l)
+		if g.Axes() == 2 {
+			shots = min(max(int(math.Round(l/240)), 12), 48)
+			receivers = min(max(int(math.Round(l/25))+1, 2), 400)
+		} else {
+			shots *= min(max(int(math.Round(l/600)), 3), 8)
+			receivers *= min(max(int(math.Round(l/100))+1, 2), 41)
+		}
+	}
 	depth := g.End(0) - g.Start(0)
 	if a.Shots == 0 {
-		a.Shots = min(max(int(math.Round(length/240)), 12), 48)
+		a.Shots = shots
 	}
 	if a.Receivers == 0 {
-		a.Receivers = min(max(int(math.Round(length/25))+1, 2), 400)
+		a.Receivers = receivers
 	}
 	if a.SourceDepth == 0 {
 		a.SourceDepth = min(max(10, g.DZ()), depth/2)
@@ -49,9 +78,25 @@ func makeSurvey(a Acquisition, g wave.Grid) (*wave.Survey, error) {
 		return nil, err
 	}
 	z := g.Start(0)
-	inset := (g.End(1) - g.Start(1)) / float64(2*a.Shots)
-	sources := wave.Line(a.Shots, z+a.SourceDepth, g.Start(1)+inset, g.End(1)-inset)
-	receivers := wave.Line(a.Receivers, z+a.ReceiverDepth, g.Start(1), g.End(1))
+	var sources, receivers []wave.Position
+	if x := g.Axes() - 1; x == 1 {
+		inset := (g.End(x) - g.Start(x)) / float64(2*a.Shots)
+		sources = wave.Line(a.Shots, z+a.SourceDepth, g.Start(x)+inset, g.End(x)-inset)
+		receivers = wave.Line(a.Receivers, z+a.ReceiverDepth, g.Start(x), g.End(x))
+	} else {
+		ny, nx := lattice(a.Shots, g)
+		insetY, insetX := (g.End(1)-g.Start(1))/float64(2*ny), (g.End(2)-g.Start(2))/float64(2*nx)
+		sources = wave.Patch(ny, nx, z+a.SourceDepth, g.Start(1)+insetY, g.End(1)-insetY, g.Start(2)+insetX, g.End(2)-insetX)
+		ny, nx = lattice(a.Receivers, g)
+		receivers = wave.Patch(ny, nx, z+a.ReceiverDepth, g.Start(1), g.End(1), g.Start(2), g.End(2))
+	}
 	s := wave.FixedSpread(sources, receivers, wavelet, a.DT)
 	return s, s.Validate(g)
+}
+
+// lattice returns the numbers of lines and of points on a line with which about n points cover a 3D grid's surface most evenly.
+func lattice(n int, g wave.Grid) (ny, nx int) {
+	ratio := (g.End(1) - g.Start(1)) / (g.End(2) - g.Start(2))
+	ny = max(1, int(math.Round(math.Sqrt(float64(n)*ratio))))
+	return ny, max(1, int(math.Round(float64(n)/float64(ny))))
 }

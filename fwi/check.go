@@ -160,7 +160,11 @@ func (l *level) proveOperators(ctx context.Context, c Config, p *Problem) (dot, 
 		vp[i] = float64(v)
 		if l.mask[i] > 0 {
 			// half a percent, smooth enough to change arrivals and not only to scatter
-			dv[i] = 0.005 * vp[i] * (0.5 + 0.5*math.Sin(float64(i%l.grid.NX())/9+float64(i/l.grid.NX())/7) + 0.2*rng.NormFloat64())
+			var phase float64
+			for d, k := range l.grid.Index(i) {
+				phase += float64(k) / float64(7+2*d)
+			}
+			dv[i] = 0.005 * vp[i] * (0.5 + 0.5*math.Sin(phase) + 0.2*rng.NormFloat64())
 			dv[i] = min(dv[i], (c.MaxVelocity-vp[i])/2)
 		}
 	}
@@ -215,7 +219,7 @@ func (l *level) proveOperators(ctx context.Context, c Config, p *Problem) (dot, 
 	return dot, math.Log2(remainder[0] / remainder[1]), nil
 }
 
-// WriteGradient writes a gradient and the illumination, [nz, nx] on the user's grid, to an HDF5 file.
+// WriteGradient writes a gradient and the illumination, on the user's grid, to an HDF5 file.
 func WriteGradient(path string, p *Problem, misfit float64, gradient, illumination []float32) error {
 	f, err := h5.Create(path)
 	if err != nil {

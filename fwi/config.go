@@ -57,7 +57,7 @@ type Config struct {
 	Iterations int `yaml:"iterations,omitempty"`
 	// Seed of everything drawn at random.
 	Seed uint64 `yaml:"seed,omitempty"`
-	// Threads is the number of shots worked on at a time. 0 is one per CPU.
+	// Threads is the number of processors to use, for shots side by side or inside a shot. 0 is all.
 	Threads int `yaml:"threads,omitempty"`
 	// MemoryLimit in bytes. 0 is three quarters of what the system has available.
 	MemoryLimit int `yaml:"memory_limit,omitempty"`
@@ -67,16 +67,17 @@ type Config struct {
 	Backend string `yaml:"backend,omitempty"`
 }
 
-// Acquisition is a surface survey with a fixed spread: every shot is heard by all receivers.
+// Acquisition is a surface survey with a fixed spread: every shot is heard by all receivers. Over a 3D model both cover the area, on
+// lattices of about as many points as are asked for.
 type Acquisition struct {
-	Shots         int     `yaml:"shots,omitempty"`          // 0: one every 240 m, 12 to 48
-	Receivers     int     `yaml:"receivers,omitempty"`      // 0: one every 25 m, at most 400
+	Shots         int     `yaml:"shots,omitempty"`          // 0: one every 240 m, 12 to 48; 3D: one every 600 m along y and x, 3 to 8 each
+	Receivers     int     `yaml:"receivers,omitempty"`      // 0: one every 25 m, at most 400; 3D: one every 100 m along y and x, at most 41 each
 	SourceDepth   float64 `yaml:"source_depth,omitempty"`   // m, 0: 10, or one cell if that is more
 	ReceiverDepth float64 `yaml:"receiver_depth,omitempty"` // m, 0: as the sources
 	Duration      float64 `yaml:"duration,omitempty"`       // s, 0: until the base's reflections at long offset have come
 	DT            float64 `yaml:"dt,omitempty"`             // s, 0: 0.004
 	MinFrequency  float64 `yaml:"min_frequency,omitempty"`  // Hz, 0: 3; the source emits nothing below
-	MaxFrequency  float64 `yaml:"max_frequency,omitempty"`  // Hz, 0: 25; nor above
+	MaxFrequency  float64 `yaml:"max_frequency,omitempty"`  // Hz, 0: 25, in 3D 8; nor above
 	Noise         float64 `yaml:"noise,omitempty"`          // standard deviation of white noise in the band as a fraction of the RMS of the data
 }
 
@@ -153,7 +154,7 @@ func (c Config) withDefaults() (Config, error) {
 	a := &c.Acquisition
 	setFloat(&a.DT, 0.004)
 	setFloat(&a.MinFrequency, 3)
-	setFloat(&a.MaxFrequency, 25)
+	setFloat(&a.MaxFrequency, maxFrequency2D)
 
 	oneOf := func(name, value string, choices ...string) error {
 		for _, x := range choices {

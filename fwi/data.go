@@ -32,7 +32,7 @@ func dataModel(p *Problem, c Config) (wave.Grid, []float32, wave.Options, error)
 	}
 	target := dataRefinement * vmin / (high * c.PointsPerWavelength)
 	g := p.Grid
-	g.Shape, g.Spacing = make([]int, 2), make([]float64, 2)
+	g.Shape, g.Spacing = make([]int, p.Grid.Axes()), make([]float64, p.Grid.Axes())
 	for d := range g.Shape {
 		length := p.Grid.End(d) - p.Grid.Start(d)
 		cells := max(int(math.Ceil(length/target)), 2)

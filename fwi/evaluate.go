@@ -34,7 +34,7 @@ func (e *Evaluator) Grid() wave.Grid      { return e.level.grid }
 func (e *Evaluator) Plan() wave.Plan      { return e.level.propagator.Plan() }
 func (e *Evaluator) Survey() *wave.Survey { return e.level.survey }
 
-// Misfit returns the misfit of a model [nz, nx] on the user's grid.
+// Misfit returns the misfit of a model on the user's grid.
 func (e *Evaluator) Misfit(ctx context.Context, vp []float32) (float64, error) {
 	x, err := e.restrict(vp)
 	if err != nil {
@@ -135,15 +135,15 @@ func PlanStages(p *Problem, c Config) ([]StagePlan, error) {
 		plan := propagator.Plan()
 		propagator.Close()
 		out := StagePlan{Stage: s, Grid: g, Plan: plan, PointsPerWavelength: plan.PointsPerWavelength(g, vmin)}
-		out.PhaseError = wave.PhaseError(c.Order, max(g.DZ(), g.DX()), 1e-3*plan.DT, o.MaxFrequency, vmin) // the time step's is converted away
+		out.PhaseError = wave.PhaseError(c.Order, g.MaxSpacing(), 1e-3*plan.DT, o.MaxFrequency, vmin) // the time step's is converted away
 		shots := len(p.Survey.Shots)
 		if s.Shots > 0 {
 			shots = s.Shots
 		}
-		out.Points = float64(plan.SolverShape[0]*plan.SolverShape[1]) * (p.Survey.Duration() + s.lead()) / plan.DT * float64(shots)
+		out.Points = float64(plan.Points()) * (p.Survey.Duration() + s.lead()) / plan.DT * float64(shots)
 		if out.PointsPerWavelength < 0.9*c.PointsPerWavelength && c.Dispersion == "refuse" {
 			return nil, fmt.Errorf("stage %d: %.1f points per wavelength at %.1f Hz and %.0f m/s on the grid's %.3g m, fewer than the %.1f wanted: phase velocities are off by %.2g %%; give a finer model or end the schedule at %.1f Hz",
-				i+1, out.PointsPerWavelength, o.MaxFrequency, vmin, max(g.DZ(), g.DX()), c.PointsPerWavelength, 100*out.PhaseError, vmin/(max(g.DZ(), g.DX())*c.PointsPerWavelength))
+				i+1, out.PointsPerWavelength, o.MaxFrequency, vmin, g.MaxSpacing(), c.PointsPerWavelength, 100*out.PhaseError, vmin/(g.MaxSpacing()*c.PointsPerWavelength))
 		}
 		plans = append(plans, out)
 	}

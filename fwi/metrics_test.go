@@ -69,7 +69,7 @@ func TestSSIMMatchesItsDefinition(t *testing.T) {
 		mask[i] = i/nx > 7
 	}
 	for _, dataRange := range []float64{0, 1000} {
-		got, err := SSIM(model, truth, mask, nz, nx, dataRange)
+		got, err := SSIM(model, truth, mask, []int{nz, nx}, dataRange)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -86,23 +86,50 @@ func TestSSIMMatchesItsDefinition(t *testing.T) {
 			t.Errorf("the similarity is %.12f, not %.12f", got, want)
 		}
 	}
-	if same, err := SSIM(truth, truth, nil, nz, nx, 0); err != nil || math.Abs(same-1) > 1e-12 {
+	if same, err := SSIM(truth, truth, nil, []int{nz, nx}, 0); err != nil || math.Abs(same-1) > 1e-12 {
 		t.Errorf("a model is similar to itself by %.15f (%v)", same, err)
+	}
+}
+
+// Of sections that lie behind each other the mean counts every window alike.
+func TestSSIMOfAVolumeIsTheMeanOverItsSections(t *testing.T) {
+	const nz, ny, nx = 17, 3, 19
+	rng := rand.New(rand.NewPCG(8, 8))
+	truth, model := make([]float32, nz*ny*nx), make([]float32, nz*ny*nx)
+	for i := range truth {
+		truth[i] = float32(2500 + 500*math.Sin(float64(i%nx)/3) + 100*rng.NormFloat64())
+		model[i] = truth[i] + float32(200*rng.NormFloat64())
+	}
+	var want float64
+	for iy := range ny {
+		a, b := make([]float32, 0, nz*nx), make([]float32, 0, nz*nx)
+		for iz := range nz {
+			row := (iz*ny + iy) * nx
+			a, b = append(a, model[row:row+nx]...), append(b, truth[row:row+nx]...)
+		}
+		one, err := SSIM(a, b, nil, []int{nz, nx}, 1000)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want += one / ny
+	}
+	if got, err := SSIM(model, truth, nil, []int{nz, ny, nx}, 1000); err != nil || math.Abs(got-want) > 1e-9 {
+		t.Errorf("the similarity is %.12f, not %.12f (%v)", got, want, err)
 	}
 }
 
 func TestSSIMRefusesWhatHasNoSimilarity(t *testing.T) {
 	flat := make([]float32, 400)
-	if _, err := SSIM(flat, flat, nil, 20, 20, 0); err == nil {
+	if _, err := SSIM(flat, flat, nil, []int{20, 20}, 0); err == nil {
 		t.Error("a constant truth has a range")
 	}
-	if _, err := SSIM(flat, flat, nil, 20, 21, 1); err == nil {
+	if _, err := SSIM(flat, flat, nil, []int{20, 21}, 1); err == nil {
 		t.Error("a wrong shape was accepted")
 	}
-	if _, err := SSIM(flat[:100], flat[:100], nil, 10, 10, 1); err == nil {
+	if _, err := SSIM(flat[:100], flat[:100], nil, []int{10, 10}, 1); err == nil {
 		t.Error("a model smaller than a window was accepted")
 	}
-	if _, err := SSIM(flat, flat, make([]bool, 400), 20, 20, 1); err == nil {
+	if _, err := SSIM(flat, flat, make([]bool, 400), []int{20, 20}, 1); err == nil {
 		t.Error("an empty mask was accepted")
 	}
 }

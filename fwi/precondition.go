@@ -83,7 +83,7 @@ func DepthWeight(shape []int, power float64) []float32 {
 
 // PreconditionerOptions choose the factors of a Preconditioner.
 type PreconditionerOptions struct {
-	Shape   []int     // of the grid, (z, x)
+	Shape   []int     // of the grid, (z, x) or (z, y, x)
 	Spacing []float64 // m per axis
 
 	// Mask weights the cells between 0, frozen, and 1; between them it is a taper. Nil: ones.

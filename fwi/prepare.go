@@ -26,6 +26,7 @@ func Prepare(ctx context.Context, p *Problem, c Config, say Notice, progress fun
 	case c.Start == startInFile:
 		return c, fmt.Errorf("the configuration says start: %s, but the file holds no /start/vp", startInFile)
 	}
+	c.Acquisition = c.Acquisition.defaultBand(p.Grid)
 	c, err := c.withDefaults()
 	if err != nil {
 		return c, err
@@ -43,8 +44,8 @@ func Prepare(ctx context.Context, p *Problem, c Config, say Notice, progress fun
 		if p.Survey, err = makeSurvey(a, p.Grid); err != nil {
 			return c, err
 		}
-		say("survey: none in the file; %d shots and %d receivers across the section, at %g and %g m depth, record %g s every %g ms, source %g–%g Hz",
-			a.Shots, a.Receivers, a.SourceDepth, a.ReceiverDepth, a.Duration, 1e3*a.DT, a.MinFrequency, a.MaxFrequency)
+		say("survey: none in the file; %d shots and %d receivers across the model, at %g and %g m depth, record %g s every %g ms, source %g–%g Hz",
+			len(p.Survey.Shots), len(p.Survey.Shots[0].Receivers), a.SourceDepth, a.ReceiverDepth, a.Duration, 1e3*a.DT, a.MinFrequency, a.MaxFrequency)
 	}
 	if p.Mask == nil {
 		p.Mask = make([]float32, len(p.Water))
@@ -112,7 +113,7 @@ func Prepare(ctx context.Context, p *Problem, c Config, say Notice, progress fun
 		if err != nil {
 			return c, err
 		}
-		say("data: none in the file; modelled in the true model on a grid finer than the inversion's, %d × %d cells of %.3g × %.3g m with order %d", g.NZ(), g.NX(), g.DZ(), g.DX(), o.Order)
+		say("data: none in the file; modelled in the true model on a grid finer than the inversion's, %s cells of %s m with order %d", wave.Times("%d", g.Shape), wave.Times("%.3g", g.Spacing), o.Order)
 		if p.Observed, err = ModelData(ctx, p, c, progress); err != nil {
 			return c, err
 		}
@@ -148,8 +149,8 @@ func makeStart(p *Problem, c Config, say Notice) error {
 		if other.Start != nil {
 			v = other.Start
 		}
-		if other.Grid.NZ() != p.Grid.NZ() || other.Grid.NX() != p.Grid.NX() {
-			return fmt.Errorf("the start model %s is %d × %d, the problem %d × %d cells: they must be alike", c.Start, other.Grid.NZ(), other.Grid.NX(), p.Grid.NZ(), p.Grid.NX())
+		if !other.Grid.SameShape(p.Grid) {
+			return fmt.Errorf("the start model %s is %s, the problem %s cells: they must be alike", c.Start, wave.Times("%d", other.Grid.Shape), wave.Times("%d", p.Grid.Shape))
 		}
 		p.Start = v
 		say("start model: read from %s", c.Start)

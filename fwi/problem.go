@@ -5,12 +5,14 @@ import (
 	"fmt"
 	"math"
 	"path/filepath"
+	"slices"
+	"strings"
 
 	"gofwi/internal/h5"
 	"gofwi/wave"
 )
 
-// Problem is what an inversion starts from. Models are [nz, nx] in m/s on Grid.
+// Problem is what an inversion starts from. Models are [nz, nx] or [nz, ny, nx] in m/s on Grid.
 type Problem struct {
 	Title, Source, Licence string
 
@@ -89,7 +91,7 @@ func readProblem(f *h5.File) (*Problem, error) {
 		}
 		for i, v := range p.Mask {
 			if !(v >= 0 && v <= 1) {
-				return nil, fmt.Errorf("/update_mask is %g in cell (z %d, x %d): it must lie between 0 (fixed) and 1", v, i/p.Grid.NX(), i%p.Grid.NX())
+				return nil, fmt.Errorf("/update_mask is %g in cell %s: it must lie between 0 (fixed) and 1", v, p.Grid.CellName(i))
 			}
 		}
 	}
@@ -137,8 +139,8 @@ func readModel(f *h5.File, object string) ([]float32, []int, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	if len(shape) != 2 {
-		return nil, nil, fmt.Errorf("%s has shape %v: a model is [nz, nx]", object, shape)
+	if len(shape) != 2 && len(shape) != 3 {
+		return nil, nil, fmt.Errorf("%s has shape %v: a model is [nz, nx] or [nz, ny, nx]", object, shape)
 	}
 	return f.ReadFloat32(object)
 }
@@ -149,15 +151,16 @@ func readLike(f *h5.File, object string, g wave.Grid) ([]float32, error) {
 	if err != nil {
 		return nil, err
 	}
-	if shape[0] != g.NZ() || shape[1] != g.NX() {
-		return nil, fmt.Errorf("%s is %d × %d, the model %d × %d cells: they must be alike", object, shape[0], shape[1], g.NZ(), g.NX())
+	if !slices.Equal(shape, g.Shape) {
+		return nil, fmt.Errorf("%s is %s, the model %s cells: they must be alike", object, wave.Times("%d", shape), wave.Times("%d", g.Shape))
 	}
 	return v, nil
 }
 
 // readGrid takes spacings and origin from the attributes of the set or of the root.
 func readGrid(f *h5.File, object string, shape []int) (wave.Grid, error) {
-	g := wave.Grid{Shape: shape, Spacing: make([]float64, 2)}
+	g := wave.Grid{Shape: shape, Spacing: make([]float64, len(shape))}
+	axes := wave.AxisNames(len(shape))
 	attribute := func(name string) ([]float64, bool, error) {
 		for _, o := range []string{object, "/"} {
 			if v, ok, err := f.AttrFloat64s(o, name); ok || err != nil {
@@ -166,7 +169,8 @@ func readGrid(f *h5.File, object string, shape []int) (wave.Grid, error) {
 		}
 		return nil, false, nil
 	}
-	for d, name := range []string{"dz", "dx"} {
+	for d, axis := range axes {
+		name := "d" + axis
 		v, ok, err := attribute(name)
 		if err != nil {
 			return g, err
@@ -184,8 +188,8 @@ func readGrid(f *h5.File, object string, shape []int) (wave.Grid, error) {
 		return g, err
 	}
 	if ok {
-		if len(v) != 2 || math.IsNaN(v[0]+v[1]) || math.IsInf(v[0]+v[1], 0) {
-			return g, fmt.Errorf("the attribute \"origin\" of %s is %v: the position (z, x) of the first cell in metres is needed", object, v)
+		if len(v) != len(axes) || slices.ContainsFunc(v, func(x float64) bool { return !isFinite(x) }) {
+			return g, fmt.Errorf("the attribute \"origin\" of %s is %v: the position (%s) of the first cell in metres is needed", object, v, strings.Join(axes, ", "))
 		}
 		g.Origin = v
 	}
@@ -221,8 +225,9 @@ func readSurvey(f *h5.File, g wave.Grid) (*wave.Survey, error) {
 	if err != nil {
 		return nil, err
 	}
-	if len(shape) != 2 || shape[1] != 2 || shape[0] == 0 {
-		return nil, fmt.Errorf("%s has shape %v: [shots, 2] is needed, positions (z, x) in metres", sourceSet, shape)
+	axes := g.Axes()
+	if len(shape) != 2 || shape[1] != axes || shape[0] == 0 {
+		return nil, fmt.Errorf("%s has shape %v: [shots, %d] is needed, positions (%s) in metres", sourceSet, shape, axes, strings.Join(wave.AxisNames(axes), ", "))
 	}
 	shots := shape[0]
 	receivers, rshape, err := f.ReadFloat64(receiverSet)
@@ -230,8 +235,8 @@ func readSurvey(f *h5.File, g wave.Grid) (*wave.Survey, error) {
 		return nil, err
 	}
 	perShot := len(rshape) == 3
-	if len(rshape) < 2 || len(rshape) > 3 || rshape[len(rshape)-1] != 2 || perShot && rshape[0] != shots {
-		return nil, fmt.Errorf("%s has shape %v: [receivers, 2] or [%d, receivers, 2] is needed", receiverSet, rshape, shots)
+	if len(rshape) < 2 || len(rshape) > 3 || rshape[len(rshape)-1] != axes || perShot && rshape[0] != shots {
+		return nil, fmt.Errorf("%s has shape %v: [receivers, %d] or [%d, receivers, %d] is needed", receiverSet, rshape, axes, shots, axes)
 	}
 	wavelets, wshape, err := f.ReadFloat32(waveletSet)
 	if err != nil {
@@ -252,9 +257,9 @@ func readSurvey(f *h5.File, g wave.Grid) (*wave.Survey, error) {
 	}
 	nt := wshape[len(wshape)-1]
 	positions := func(v []float64) []wave.Position {
-		out := make([]wave.Position, len(v)/2)
+		out := make([]wave.Position, len(v)/axes)
 		for i := range out {
-			out[i] = wave.Position(v[2*i : 2*i+2])
+			out[i] = wave.Position(v[axes*i : axes*(i+1)])
 		}
 		return out
 	}
@@ -262,7 +267,7 @@ func readSurvey(f *h5.File, g wave.Grid) (*wave.Survey, error) {
 	all := positions(receivers)
 	count := rshape[len(rshape)-2]
 	for i := range shots {
-		shot := wave.Shot{Sources: positions(sources[2*i : 2*i+2]), Receivers: all, Wavelets: [][]float32{wavelets[:nt]}}
+		shot := wave.Shot{Sources: positions(sources[axes*i : axes*(i+1)]), Receivers: all, Wavelets: [][]float32{wavelets[:nt]}}
 		if perShot {
 			shot.Receivers = all[i*count : (i+1)*count]
 		}
@@ -307,12 +312,12 @@ func readObserved(f *h5.File, s *wave.Survey) ([][]float32, error) {
 // WaterLayer returns the cells that hang together from the top with the velocity of water: what lies above the sea floor.
 func WaterLayer(g wave.Grid, vp []float32) []bool {
 	water := make([]bool, len(vp))
-	nx := g.NX()
-	for x := range nx {
+	columns := g.Columns()
+	for x := range columns {
 		if vp[x] < 1400 || vp[x] > 1560 {
 			continue
 		}
-		for i := x; i < len(vp) && math.Abs(float64(vp[i]-vp[x])) <= 5; i += nx {
+		for i := x; i < len(vp) && math.Abs(float64(vp[i]-vp[x])) <= 5; i += columns {
 			water[i] = true
 		}
 	}
@@ -378,7 +383,10 @@ func writeModel(f *h5.File, object string, g wave.Grid, v []float32) error {
 	if err := f.WriteFloat32(object, v, g.Shape, h5.DefaultCompression); err != nil {
 		return err
 	}
-	err := errors.Join(f.SetAttr(object, "dz", g.DZ()), f.SetAttr(object, "dx", g.DX()))
+	var err error
+	for d, axis := range wave.AxisNames(g.Axes()) {
+		err = errors.Join(err, f.SetAttr(object, "d"+axis, g.Spacing[d]))
+	}
 	if g.Origin != nil {
 		err = errors.Join(err, f.SetAttr(object, "origin", g.Origin))
 	}
@@ -403,14 +411,15 @@ func writeSurvey(f *h5.File, s *wave.Survey) error {
 		perShot = perShot || &shot.Receivers[0] != &s.Shots[0].Receivers[0]
 		perWavelet = perWavelet || &shot.Wavelets[0][0] != &s.Shots[0].Wavelets[0][0]
 	}
-	rshape, wshape := []int{shots, receivers, 2}, []int{shots, s.NT}
+	axes := len(s.Shots[0].Sources[0])
+	rshape, wshape := []int{shots, receivers, axes}, []int{shots, s.NT}
 	if !perShot {
-		all, rshape = all[:2*receivers], rshape[1:]
+		all, rshape = all[:axes*receivers], rshape[1:]
 	}
 	if !perWavelet {
 		wavelets, wshape = wavelets[:s.NT], wshape[1:]
 	}
-	return errors.Join(f.WriteFloat64("/survey/source_position", sources, []int{shots, 2}, h5.DefaultCompression),
+	return errors.Join(f.WriteFloat64("/survey/source_position", sources, []int{shots, axes}, h5.DefaultCompression),
 		f.WriteFloat64("/survey/receiver_position", all, rshape, h5.DefaultCompression),
 		f.WriteFloat32("/survey/wavelet", wavelets, wshape, h5.DefaultCompression),
 		f.SetAttr("/survey/wavelet", "dt", s.DT))

@@ -52,7 +52,7 @@ func Summarise(p *Problem, o *Outcome, misfitStart, misfitFinal float64, backend
 		if err != nil {
 			return s, err
 		}
-		ssim, err := SSIM(q.model, p.Truth, scored, p.Grid.NZ(), p.Grid.NX(), 0)
+		ssim, err := SSIM(q.model, p.Truth, scored, p.Grid.Shape, 0)
 		if err != nil {
 			ssim = math.NaN() // a truth without contrast has no structure to be similar to
 		}

@@ -266,7 +266,9 @@ func (r *Run) preconditioner(s Stage) (*Preconditioner, error) {
 	}
 	if pc.Smoothing > 0 {
 		sigma := pc.Smoothing * r.Config.slowest(r.Problem) / s.MaxFrequency
-		o.Smoothing = []float64{sigma, sigma}
+		for range o.Shape {
+			o.Smoothing = append(o.Smoothing, sigma)
+		}
 	}
 	return NewPreconditioner(o)
 }

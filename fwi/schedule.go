@@ -46,7 +46,7 @@ func largestOffset(s *wave.Survey) float64 {
 	for i := range s.Shots {
 		for _, p := range s.Shots[i].Sources {
 			for _, r := range s.Shots[i].Receivers {
-				out = max(out, math.Hypot(p[0]-r[0], p[1]-r[1]))
+				out = max(out, wave.Distance(p, r))
 			}
 		}
 	}
@@ -64,7 +64,7 @@ func (c Config) stageGrid(g wave.Grid, top, vmin float64) wave.Grid {
 	for _, s := range c.Stages {
 		h = min(h, maxCoarsening*vmin/(s.MaxFrequency*c.PointsPerWavelength))
 	}
-	return g.Coarsen(h, h)
+	return g.Coarsen(h)
 }
 
 // FormatStages prints a schedule as a table.

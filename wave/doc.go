@@ -8,10 +8,10 @@
 //	δd = J δv      p.Born(ctx, v, dv, shots)
 //	g  = Jᵀ δd     p.BornAdjoint(ctx, v, gathers, shots)
 //
-// Units are metres, seconds, m/s and Hz. Arrays are [nz, nx], x fastest, z down; positions are metres in the order (z, x);
-// a gather is [receiver, time]. The gradient is that of the discrete scheme, absorbing layers, interpolation of positions
+// Units are metres, seconds, m/s and Hz. Grids have two or three axes: arrays are [nz, nx] or [nz, ny, nx], x fastest, z down;
+// positions are metres in the order (z, x) or (z, y, x); a gather is [receiver, time]. The gradient is that of the discrete scheme, absorbing layers, interpolation of positions
 // and resampling of traces included, so dot-product and Taylor tests hold to round-off.
 //
-// The equation is (1/v²) ∂²u/∂t² - ∇²u = s(t) δ(x - x_s): pressure u of a line source s of constant density. Amplitudes do not
-// depend on the grid or the time step.
+// The equation is (1/v²) ∂²u/∂t² - ∇²u = s(t) δ(x - x_s): pressure u of constant density of a line source s in 2D, a point
+// source in 3D. Amplitudes do not depend on the grid or the time step.
 package wave

@@ -10,13 +10,33 @@ import (
 // Side names a side of the grid.
 type Side int
 
-// The sides of a 2D grid.
+// The sides of a grid: Left and Right end x, Front and Back end y, which only 3D grids have.
 const (
 	Top Side = iota
 	Bottom
 	Left
 	Right
+	Front
+	Back
 )
+
+var sideNames = [...]string{"top", "bottom", "left", "right", "front", "back"}
+
+// String returns the name of the side in lower case.
+func (s Side) String() string {
+	if s < 0 || int(s) >= len(sideNames) {
+		return fmt.Sprintf("Side(%d)", int(s))
+	}
+	return sideNames[s]
+}
+
+// sidesOf returns the sides at the beginning and the end of each axis of a grid with so many of them.
+func sidesOf(axes int) [][2]Side {
+	if axes == 3 {
+		return [][2]Side{{Top, Bottom}, {Front, Back}, {Left, Right}}
+	}
+	return [][2]Side{{Top, Bottom}, {Left, Right}}
+}
 
 // Storage says how the forward field is kept for the gradient.
 type Storage string
@@ -41,7 +61,7 @@ type Options struct {
 	Courant float64
 	// DT fixes the solver's time step in seconds. 0 chooses it: from Courant, equal to the survey's where that is little smaller.
 	DT float64
-	// FreeSurface makes the first row of cells a free surface (u = 0); otherwise the top absorbs.
+	// FreeSurface makes the first row of cells (in 3D: the uppermost plane) a free surface (u = 0); otherwise the top absorbs.
 	FreeSurface bool
 	// Layer is the width in cells of the absorbing layers outside the grid. 0 is 20.
 	Layer int
@@ -55,7 +75,8 @@ type Options struct {
 	SnapshotInterval int
 	// MemoryLimit in bytes for all workers together. 0 is three quarters of the memory that the system has available.
 	MemoryLimit int
-	// Threads is the number of shots worked on at a time. 0 is one per CPU.
+	// Threads is the number of processors to use: for as many shots at a time, and where there are fewer shots or too little memory,
+	// for threads inside the shots of a 3D survey. 0 is all.
 	Threads int
 	// InstructionSet of the CPU kernels: avx512, avx2, baseline. "" is the widest the machine has.
 	InstructionSet string

@@ -12,7 +12,7 @@ import (
 
 // Plan is what a propagator will do, known before it does it.
 type Plan struct {
-	SolverShape      []int   // grid with absorbing layers
+	SolverShape      []int   // grid with absorbing layers, [nz, nx] or [nz, ny, nx]
 	DT               float64 // solver time step, s
 	Steps            int     // solver steps of a shot
 	StabilityLimit   float64 // largest stable time step at MaxVelocity, s
@@ -23,6 +23,7 @@ type Plan struct {
 	SnapshotInterval int // steps between snapshots
 	Snapshots        int // of a shot
 	Workers          int // shots at a time
+	ThreadsPerShot   int
 	BytesPerWorker   int // of a gradient
 	Bytes            int // of a gradient, all workers
 	InstructionSet   string
@@ -30,17 +31,29 @@ type Plan struct {
 
 // PointsPerWavelength of the shortest wave in a model whose slowest velocity is vmin (m/s).
 func (p *Plan) PointsPerWavelength(g Grid, vmin float64) float64 {
-	return vmin / (p.MaxFrequency * max(g.DZ(), g.DX()))
+	return vmin / (p.MaxFrequency * g.MaxSpacing())
 }
+
+// Points returns the number of cells of the solver.
+func (p *Plan) Points() int { return Grid{Shape: p.SolverShape}.Cells() }
 
 // String describes the plan in a few lines.
 func (p *Plan) String() string {
-	return fmt.Sprintf(`solver grid %d × %d cells with absorbing layers, order %d in space, %s kernels
+	return fmt.Sprintf(`solver grid %s cells with absorbing layers, order %d in space, %s kernels
 time step %.3f ms (%.0f %% of the limit %.3f ms at %.0f m/s), %d steps a shot
-storage %s: %d snapshots a shot, every %d steps; %s for gradients, %d shots at a time`,
-		p.SolverShape[0], p.SolverShape[1], p.Order, p.InstructionSet,
+storage %s: %d snapshots a shot, every %d steps; %s for gradients, %s`,
+		Times("%d", p.SolverShape), p.Order, p.InstructionSet,
 		1e3*p.DT, 100*p.DT/p.StabilityLimit, 1e3*p.StabilityLimit, p.MaxVelocity, p.Steps,
-		p.Storage, p.Snapshots, p.SnapshotInterval, formatBytes(p.Bytes), p.Workers)
+		p.Storage, p.Snapshots, p.SnapshotInterval, formatBytes(p.Bytes), p.Concurrency())
+}
+
+// Concurrency says how the processors are used.
+func (p *Plan) Concurrency() string {
+	text := fmt.Sprintf("%d shots at a time", p.Workers)
+	if p.ThreadsPerShot > 1 {
+		text += fmt.Sprintf(", %d threads each", p.ThreadsPerShot)
+	}
+	return text
 }
 
 func formatBytes(n int) string {

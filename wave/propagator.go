@@ -50,8 +50,8 @@ type Misfit[T float32 | float64] func(shot int, synthetic, adjoint []T) (float64
 type Gradient[T float32 | float64] struct {
 	Misfit       float64   // sum over the shots
 	Misfits      []float64 // of each shot
-	VP           []T       // ∂misfit/∂velocity, [nz, nx]
-	Illumination []T       // Σ over shots and time of (2/v · ∂(1/v² ∂²u/∂t²))², the diagonal of the pseudo-Hessian but for a constant; [nz, nx]
+	VP           []T       // ∂misfit/∂velocity, an array on the grid
+	Illumination []T       // Σ over shots and time of (2/v · ∂(1/v² ∂²u/∂t²))², the diagonal of the pseudo-Hessian but for a constant; on the grid
 	Wavelets     [][][]T   // ∂misfit/∂wavelet, as Shot.Wavelets for each shot
 }
 
@@ -82,25 +82,30 @@ func NewPropagatorOf[T float32 | float64](g Grid, s *Survey, o Options) (*Propag
 	}
 	p := &PropagatorOf[T]{grid: g, survey: s, options: o, interpolated: map[*Position]kernels.Points[T]{}}
 
-	width := func(side Side) int {
-		if o.Reflecting[side] {
-			return 0
+	var added [][2]int
+	for _, ends := range sidesOf(g.Axes()) {
+		var width [2]int
+		for k, side := range ends {
+			if !o.Reflecting[side] && !(side == Top && o.FreeSurface) {
+				width[k] = o.Layer
+			}
 		}
-		return o.Layer
+		added = append(added, width)
 	}
-	top := width(Top)
-	if o.FreeSurface {
-		top = 0
+	if g.Axes() == 2 && (o.Reflecting[Front] || o.Reflecting[Back]) {
+		return nil, fmt.Errorf("Options.Reflecting names the sides %v or %v, which a 2D grid does not have", Front, Back)
 	}
-	p.layout = newLayout(g, top, width(Bottom), width(Left), width(Right), o.FreeSurface)
+	p.layout = newLayout(g, added, o.FreeSurface)
+	if n := p.layout.cells(); n > math.MaxInt32 {
+		return nil, fmt.Errorf("%s cells with absorbing layers are %d, more than the %d that the kernels can number: coarsen the grid", Times("%d", p.layout.shape), n, math.MaxInt32)
+	}
 	limit := kernels.MaxTimeStep(o.Order, o.MaxVelocity, g.Spacing...)
 	dt, err := timeStep(o, s.DT, limit)
 	if err != nil {
 		return nil, err
 	}
-	l := &p.layout
-	p.domain = kernels.Domain{Shape: []int{l.nz, l.nx}, Spacing: g.Spacing, Order: o.Order, FreeSurface: o.FreeSurface}
-	for axis, sides := range [][2]int{{l.top, l.bottom}, {l.left, l.right}} {
+	p.domain = kernels.Domain{Shape: p.layout.shape, Spacing: g.Spacing, Order: o.Order, FreeSurface: o.FreeSurface}
+	for axis, sides := range added {
 		a, b := cpmlCoefficients(p.domain.Shape[axis], sides[0], sides[1], g.Spacing[axis], dt, o.MaxVelocity, o.MaxFrequency/3)
 		p.domain.A, p.domain.B = append(p.domain.A, a), append(p.domain.B, b)
 	}
@@ -178,16 +183,20 @@ func (p *PropagatorOf[T]) makePlan(dt, limit float64, steps int) error {
 	if limitBytes > 0 && workers*perWorker > limitBytes {
 		workers = limitBytes / perWorker
 	}
-	p.plan = Plan{SolverShape: []int{p.layout.nz, p.layout.nx}, DT: dt, Steps: steps, StabilityLimit: limit, MaxVelocity: o.MaxVelocity,
-		MaxFrequency: o.MaxFrequency, Order: o.Order, Storage: o.Storage, SnapshotInterval: k, Snapshots: slots, Workers: workers,
+	threads := 1
+	if p.grid.Axes() == 3 && workers > 0 {
+		threads = max(1, o.Threads/workers)
+	}
+	p.plan = Plan{SolverShape: p.layout.shape, DT: dt, Steps: steps, StabilityLimit: limit, MaxVelocity: o.MaxVelocity,
+		MaxFrequency: o.MaxFrequency, Order: o.Order, Storage: o.Storage, SnapshotInterval: k, Snapshots: slots, Workers: workers, ThreadsPerShot: threads,
 		BytesPerWorker: perWorker, Bytes: workers * perWorker, InstructionSet: isa}
 	if workers < 1 {
 		advice := "coarsen the grid or shorten the record"
 		if n := nyquistInterval(o.MaxFrequency, dt); n > k {
 			advice = fmt.Sprintf("storage %q every %d steps needs %s", EveryKth, n, formatBytes(p.gradientBytes(steps, steps/n+1)))
 		}
-		return fmt.Errorf("the gradient of one shot needs %s with %d snapshots of %d × %d cells, but the limit is %s: %s",
-			formatBytes(perWorker), slots, p.layout.nz, p.layout.nx, formatBytes(limitBytes), advice)
+		return fmt.Errorf("the gradient of one shot needs %s with %d snapshots of %s cells, but the limit is %s: %s",
+			formatBytes(perWorker), slots, Times("%d", p.layout.shape), formatBytes(limitBytes), advice)
 	}
 	return nil
 }
@@ -201,15 +210,7 @@ func nyquistInterval(frequency, dt float64) int {
 // gradientBytes estimates the memory of one worker: fields, model and CPML memory of the solver, snapshots, gradient and
 // illumination, record and adjoint source.
 func (p *PropagatorOf[T]) gradientBytes(steps, snapshots int) int {
-	rows, cols := p.layout.nz, (p.layout.nx+15)/16*16
-	snapshot := rows * cols
-	solver := 3 * ((rows+7)/8*8 + 8) * (cols + 16) // the kernels' fields have whole tiles of 8 rows, and 4 more on both sides
-	for _, w := range []int{p.layout.top, p.layout.bottom} {
-		solver += 2 * (w + p.options.Order/2 + 8) * (cols + 16)
-	}
-	for _, w := range []int{p.layout.left, p.layout.right} {
-		solver += 2 * rows * (w + p.options.Order/2 + 16 + 32)
-	}
+	solver, snapshot := kernelElements(&p.layout, p.options.Order)
 	receivers := 0
 	for i := range p.survey.Shots {
 		receivers = max(receivers, len(p.survey.Shots[i].Receivers))
@@ -299,7 +300,7 @@ func (p *PropagatorOf[T]) checkModel(vp []T) error {
 
 // squared returns M = v² dt² on the solver's grid.
 func (p *PropagatorOf[T]) squared(vp []T) []T {
-	m := make([]T, p.layout.nz*p.layout.nx)
+	m := make([]T, p.layout.cells())
 	extend(&p.layout, m, vp)
 	dt := T(p.plan.DT)
 	for i, v := range m {
@@ -411,11 +412,11 @@ func (p *PropagatorOf[T]) kernelShot(shot *Shot) *kernels.Shot[T] {
 	k := &kernels.Shot[T]{NT: p.plan.Steps,
 		Sources: p.points(shot.Sources), Receivers: p.points(shot.Receivers),
 		Record: make([]T, p.plan.Steps*len(shot.Receivers))}
-	area := T(p.grid.DZ() * p.grid.DX())
+	size := T(p.grid.CellSize())
 	for _, w := range shot.Wavelets {
 		in, out := make([]T, len(w)), make([]T, p.plan.Steps)
 		for n, v := range w {
-			in[n] = T(v) / area // a line source in one cell
+			in[n] = T(v) / size // a line source, in 3D a point source, in one cell
 		}
 		p.wavelet.Apply(out, 1, in, 1)
 		k.Wavelet = append(k.Wavelet, out...)
@@ -452,7 +453,7 @@ func (p *PropagatorOf[T]) gather(record []T, receivers int) ([]T, error) {
 	return out, nil
 }
 
-// Forward models the chosen shots in a velocity model [nz, nx] in m/s and returns their gathers [receiver, NT], in the order asked for.
+// Forward models the chosen shots in a velocity model on the grid in m/s and returns their gathers [receiver, NT], in the order asked for.
 func (p *PropagatorOf[T]) Forward(ctx context.Context, vp []T, shots []int) ([][]T, error) {
 	gathers := make([][]T, len(shots))
 	err := p.eachShot(ctx, vp, shots, func(w *worker[T], at int) error {
@@ -474,7 +475,7 @@ func (p *PropagatorOf[T]) Forward(ctx context.Context, vp []T, shots []int) ([][
 // Gradient models the chosen shots, asks misfit for each one's adjoint source and returns the misfit and its derivatives with respect
 // to the velocities and the wavelets.
 func (p *PropagatorOf[T]) Gradient(ctx context.Context, vp []T, shots []int, misfit Misfit[T]) (*Gradient[T], error) {
-	cells := p.layout.nz * p.layout.nx
+	cells := p.layout.cells()
 	sum, sumIllumination := make([]T, cells), make([]T, cells)
 	out := &Gradient[T]{Misfits: make([]float64, len(shots)), Wavelets: make([][][]T, len(shots))}
 	buffer := make([]T, cells)
@@ -542,7 +543,7 @@ func (p *PropagatorOf[T]) Gradient(ctx context.Context, vp []T, shots []int, mis
 
 func (p *PropagatorOf[T]) waveletGradient(shot *Shot, atSources []T) [][]T {
 	n := len(shot.Sources)
-	area := T(p.grid.DZ() * p.grid.DX())
+	size := T(p.grid.CellSize())
 	out := make([][]T, len(shot.Wavelets))
 	for i := range out {
 		out[i] = make([]T, p.survey.NT)
@@ -552,18 +553,18 @@ func (p *PropagatorOf[T]) waveletGradient(shot *Shot, atSources []T) [][]T {
 		p.wavelet.Adjoint(trace, 1, atSources[i:], n)
 		sum := out[min(i, len(out)-1)]
 		for t, v := range trace {
-			sum[t] += v / area
+			sum[t] += v / size
 		}
 	}
 	return out
 }
 
-// Born returns the linearised change of the gathers [receiver, NT] for a change of velocity dv [nz, nx] at the model vp.
+// Born returns the linearised change of the gathers [receiver, NT] for a change of velocity dv at the model vp, both on the grid.
 func (p *PropagatorOf[T]) Born(ctx context.Context, vp, dv []T, shots []int) ([][]T, error) {
 	if len(dv) != len(vp) {
 		return nil, fmt.Errorf("the perturbation has %d cells, the model %d", len(dv), len(vp))
 	}
-	deltaM, velocity := make([]T, p.layout.nz*p.layout.nx), make([]T, p.layout.nz*p.layout.nx)
+	deltaM, velocity := make([]T, p.layout.cells()), make([]T, p.layout.cells())
 	extend(&p.layout, deltaM, dv)
 	extend(&p.layout, velocity, vp)
 	dt := T(p.plan.DT)
@@ -613,7 +614,7 @@ func (p *PropagatorOf[T]) Born(ctx context.Context, vp, dv []T, shots []int) ([]
 	return gathers, nil
 }
 
-// BornAdjoint applies the adjoint of Born to gathers [receiver, NT], one per shot, and returns a velocity gradient [nz, nx].
+// BornAdjoint applies the adjoint of Born to gathers [receiver, NT], one per shot, and returns a velocity gradient.
 func (p *PropagatorOf[T]) BornAdjoint(ctx context.Context, vp []T, gathers [][]T, shots []int) ([]T, error) {
 	if len(gathers) != len(shots) {
 		return nil, fmt.Errorf("%d gathers for %d shots", len(gathers), len(shots))

@@ -2,7 +2,7 @@ package wave
 
 import "math"
 
-// Regrid converts models between a fine and a coarse grid of the same section with a Kaiser-windowed sinc that cuts at the
+// Regrid converts models between a fine and a coarse grid of the same region with a Kaiser-windowed sinc that cuts at the
 // coarser grid's Nyquist wavenumber: reflections need the model at twice the wavenumber of the waves, where the usual
 // triangle has lost half its amplitude already.
 //
@@ -11,7 +11,7 @@ import "math"
 // wavelength (homogenisation: Capdeville et al. 2010, GJI 182, 903-922).
 type Regrid struct {
 	Fine, Coarse Grid
-	z, x         axisMap
+	axes         []axisMap
 }
 
 // axisMap holds the weights along one axis: of fine cells in each coarse cell, and the other way round. Rows sum to one.
@@ -26,12 +26,15 @@ type axisRow struct {
 
 // NewRegrid returns the operators between two grids; coarse may be as fine as fine, or finer.
 func NewRegrid(fine, coarse Grid) *Regrid {
-	return &Regrid{Fine: fine, Coarse: coarse, z: newAxisMap(fine, coarse, 0), x: newAxisMap(fine, coarse, 1)}
+	r := &Regrid{Fine: fine, Coarse: coarse}
+	for d := range fine.Shape {
+		r.axes = append(r.axes, axisMap{restrict: axisRows(coarse, fine, d), prolong: axisRows(fine, coarse, d)})
+	}
+	return r
 }
 
-func newAxisMap(fine, coarse Grid, d int) axisMap {
-	return axisMap{restrict: axisRows(coarse, fine, d), prolong: axisRows(fine, coarse, d)}
-}
+func (m axisMap) restriction() []axisRow  { return m.restrict }
+func (m axisMap) prolongation() []axisRow { return m.prolong }
 
 const (
 	regridHalfWidth = 4 // cells of the coarser grid
@@ -64,69 +67,89 @@ func axisRows(to, from Grid, d int) []axisRow {
 	return rows
 }
 
-// apply maps from [., nx of from] to [., nx of to] with the rows of each axis.
-func applyRows(to, from []float32, z, x []axisRow, fromNX int) {
-	row := make([]float64, fromNX)
-	nx := len(x)
-	for i, rz := range z {
-		clear(row)
-		for k, w := range rz.weight {
-			for j, v := range from[(rz.begin+k)*fromNX : (rz.begin+k+1)*fromNX] {
-				row[j] += w * float64(v)
+// apply maps src, of the given shape, with the rows of each axis, one axis after the other from the first.
+func (r *Regrid) apply(dst, src []float32, shape []int, rows func(axisMap) []axisRow) {
+	from := widened(src)
+	inner := len(src)
+	outer := 1
+	for d, n := range shape {
+		inner /= n
+		along := rows(r.axes[d])
+		to := make([]float64, outer*len(along)*inner)
+		for o := range outer {
+			block := from[o*n*inner:]
+			for i, row := range along {
+				sum := to[(o*len(along)+i)*inner:][:inner]
+				for k, w := range row.weight {
+					for j, v := range block[(row.begin+k)*inner:][:inner] {
+						sum[j] += w * v
+					}
+				}
 			}
 		}
-		for j, rx := range x {
-			var sum float64
-			for k, w := range rx.weight {
-				sum += w * row[rx.begin+k]
-			}
-			to[i*nx+j] = float32(sum)
-		}
+		from = to
+		outer *= len(along)
+	}
+	for i, v := range from {
+		dst[i] = float32(v)
 	}
 }
 
-// applyTransposed is the transpose of applyRows.
-func applyTransposed(from, to []float32, z, x []axisRow, fromNX int) {
-	sum := make([]float64, len(from))
-	row := make([]float64, fromNX)
-	nx := len(x)
-	for i, rz := range z {
-		clear(row)
-		for j, rx := range x {
-			for k, w := range rx.weight {
-				row[rx.begin+k] += w * float64(to[i*nx+j])
+// applyTransposed is the transpose of apply: src is on the grid that apply maps to, dst has the given shape.
+func (r *Regrid) applyTransposed(dst, src []float32, shape []int, rows func(axisMap) []axisRow) {
+	from := widened(src)
+	outer, inner := len(src), 1
+	for d := len(shape) - 1; d >= 0; d-- {
+		n := shape[d]
+		along := rows(r.axes[d])
+		outer /= len(along)
+		to := make([]float64, outer*n*inner)
+		for o := range outer {
+			block := to[o*n*inner:]
+			for i, row := range along {
+				values := from[(o*len(along)+i)*inner:][:inner]
+				for k, w := range row.weight {
+					sum := block[(row.begin+k)*inner:][:inner]
+					for j, v := range values {
+						sum[j] += w * v
+					}
+				}
 			}
 		}
-		for k, w := range rz.weight {
-			out := sum[(rz.begin+k)*fromNX : (rz.begin+k+1)*fromNX]
-			for j, v := range row {
-				out[j] += w * v
-			}
-		}
+		from = to
+		inner *= n
 	}
-	for i, v := range sum {
-		from[i] = float32(v)
+	for i, v := range from {
+		dst[i] = float32(v)
 	}
 }
 
-// Restrict averages fine [nz, nx] onto the coarse grid.
+func widened(v []float32) []float64 {
+	out := make([]float64, len(v))
+	for i, x := range v {
+		out[i] = float64(x)
+	}
+	return out
+}
+
+// Restrict averages a fine model onto the coarse grid.
 func (r *Regrid) Restrict(coarse, fine []float32) {
-	applyRows(coarse, fine, r.z.restrict, r.x.restrict, r.Fine.NX())
+	r.apply(coarse, fine, r.Fine.Shape, axisMap.restriction)
 }
 
 // RestrictAdjoint applies the transpose of Restrict: a gradient on the coarse grid becomes one on the fine grid.
 func (r *Regrid) RestrictAdjoint(fine, coarse []float32) {
-	applyTransposed(fine, coarse, r.z.restrict, r.x.restrict, r.Fine.NX())
+	r.applyTransposed(fine, coarse, r.Fine.Shape, axisMap.restriction)
 }
 
-// Prolong interpolates coarse [nz, nx] onto the fine grid.
+// Prolong interpolates a coarse model onto the fine grid.
 func (r *Regrid) Prolong(fine, coarse []float32) {
-	applyRows(fine, coarse, r.z.prolong, r.x.prolong, r.Coarse.NX())
+	r.apply(fine, coarse, r.Coarse.Shape, axisMap.prolongation)
 }
 
 // ProlongAdjoint applies the transpose of Prolong.
 func (r *Regrid) ProlongAdjoint(coarse, fine []float32) {
-	applyTransposed(coarse, fine, r.z.prolong, r.x.prolong, r.Coarse.NX())
+	r.applyTransposed(coarse, fine, r.Coarse.Shape, axisMap.prolongation)
 }
 
 // Velocity restricts a velocity model as 1/v². At sharp contrasts, where the sinc overshoots, velocities stay within those

@@ -3,10 +3,30 @@ package wave
 import (
 	"fmt"
 	"math"
+	"strings"
 )
 
-// Position is a point in metres, in the order (z, x).
+// Position is a point in metres, in the order (z, x) or (z, y, x).
 type Position []float64
+
+// Distance returns the distance between two positions in m.
+func Distance(a, b Position) float64 {
+	var d float64
+	for i, x := range a {
+		d = math.Hypot(d, x-b[i])
+	}
+	return d
+}
+
+// String writes the position as in (z 20 m, x 150 m).
+func (p Position) String() string {
+	parts := make([]string, len(p))
+	names := AxisNames(len(p))
+	for d, x := range p {
+		parts[d] = fmt.Sprintf("%s %g m", names[min(d, len(names)-1)], x)
+	}
+	return "(" + strings.Join(parts, ", ") + ")"
+}
 
 // Shot is one firing: its sources with their wavelets, and the receivers that listen.
 type Shot struct {
@@ -76,29 +96,51 @@ func (s *Survey) Validate(g Grid) error {
 
 func onGrid(g Grid, p Position) error {
 	if len(p) != len(g.Shape) {
-		return fmt.Errorf("position %v has %d coordinates on a grid of %d axes", []float64(p), len(p), len(g.Shape))
+		return fmt.Errorf("position %v has %d coordinates on a grid of %d axes", []float64(p), len(p), g.Axes())
 	}
 	for d, x := range p {
 		slack := 1e-6 * g.Spacing[d] // a position computed in float32 may miss the last cell by a hair
 		if !(x >= g.Start(d)-slack && x <= g.End(d)+slack) {
-			return fmt.Errorf("position (z %g m, x %g m) lies outside the grid, z %g to %g m, x %g to %g m",
-				p[0], p[len(p)-1], g.Start(0), g.End(0), g.Start(len(p)-1), g.End(len(p)-1))
+			var extent []string
+			for k, name := range AxisNames(len(p)) {
+				extent = append(extent, fmt.Sprintf("%s %g to %g m", name, g.Start(k), g.End(k)))
+			}
+			return fmt.Errorf("position %v lies outside the grid, %s", p, strings.Join(extent, ", "))
 		}
 	}
 	return nil
 }
 
-// Line returns n positions at depth z, evenly spaced in x from first to last (m).
+// Line returns n positions at depth z, evenly spaced in x from first to last (m), for a 2D survey.
 func Line(n int, z, first, last float64) []Position {
 	line := make([]Position, n)
-	for i := range line {
-		x := first
-		if n > 1 {
-			x += (last - first) * float64(i) / float64(n-1)
-		}
+	for i, x := range evenly(n, first, last) {
 		line[i] = Position{z, x}
 	}
 	return line
+}
+
+// Patch returns ny × nx positions at depth z for a 3D survey, evenly spaced in y and x between the given ends (m); those of a line
+// along x follow each other.
+func Patch(ny, nx int, z, firstY, lastY, firstX, lastX float64) []Position {
+	var patch []Position
+	for _, y := range evenly(ny, firstY, lastY) {
+		for _, x := range evenly(nx, firstX, lastX) {
+			patch = append(patch, Position{z, y, x})
+		}
+	}
+	return patch
+}
+
+func evenly(n int, first, last float64) []float64 {
+	out := make([]float64, n)
+	for i := range out {
+		out[i] = first
+		if n > 1 {
+			out[i] += (last - first) * float64(i) / float64(n-1)
+		}
+	}
+	return out
 }
 
 // FixedSpread returns a survey in which every source fires once, with the same wavelet, into the same receivers.
