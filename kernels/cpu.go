@@ -17,7 +17,13 @@ import (
 )
 
 // CPU is a Solver on one core, vectorised by function multiversioning (AVX-512, AVX2 or the baseline of the machine).
+//
+// It steps only the cells that the wave has reached: fields start at zero and, with subnormal numbers flushed, are exactly zero
+// ahead of the wave. The results are those of stepping everything, those of an adjoint run to round-off.
 type CPU[T Real] struct {
+	// WholeGrid makes it step all cells at every step.
+	WholeGrid bool
+
 	domain  Domain
 	kernels *C.cpu_kernels
 	solver  *C.cpu_solver
@@ -102,6 +108,9 @@ func NewCPU[T Real](d Domain, instructionSet string) (*CPU[T], error) {
 		}
 	}
 	c.strip = s.plane(together, widest, 0, 0)
+	for _, r := range []**C.cpu_range{&c.reached, &c.active, &c.limit} {
+		*r = (*C.cpu_range)(s.alloc(rows/together*int(unsafe.Sizeof(C.cpu_range{})), true))
+	}
 	runtime.SetFinalizer(s, (*CPU[T]).Close)
 	return s, nil
 }
@@ -195,10 +204,14 @@ func (s *CPU[T]) Reset() {
 		}
 		C.memset(a.p, 0, C.size_t(a.bytes))
 	}
+	s.solver.limited = 0
 }
 
-// SnapshotSize implements Solver.
-func (s *CPU[T]) SnapshotSize() int { return s.domain.Shape[0] * int(s.solver.width) }
+// SnapshotSize implements Solver: a padded row for each row of cells, and the range of columns reached for each block of rows.
+func (s *CPU[T]) SnapshotSize() int {
+	ranges := 2 * int(s.solver.rows) / C.CPU_ROWS
+	return s.domain.Shape[0]*int(s.solver.width) + (ranges+C.CPU_LANES-1)/C.CPU_LANES*C.CPU_LANES
+}
 
 // Pack implements Solver.
 func (s *CPU[T]) Pack(dst, cells []T) {
@@ -278,7 +291,7 @@ func (s *CPU[T]) run(shot *Shot[T], n0, n1 int, snap *Snapshots[T], image *Imagi
 		run.wavelet_stride = C.int(shot.NT)
 	}
 	if snap != nil {
-		run.every, run.phase, run.slot0 = C.int(snap.Every), C.int(snap.Phase), C.int(snap.First)
+		run.every, run.phase, run.slot0, run.slot = C.int(snap.Every), C.int(snap.Phase), C.int(snap.First), C.int(size)
 		run.snapshot = pointer(&pin, snap.Data)
 	}
 	if deltaM != nil {
@@ -296,6 +309,13 @@ func (s *CPU[T]) run(shot *Shot[T], n0, n1 int, snap *Snapshots[T], image *Imagi
 			run.illuminate = 1
 		}
 		run.source_gradient = pointer(&pin, image.Wavelet)
+		if image.Wavelet == nil || emitsFromTheStart(shot) {
+			run.limit = 1
+		}
+	}
+	s.solver.whole_grid = 0
+	if s.WholeGrid {
+		s.solver.whole_grid = 1
 	}
 	sources, receivers := s.points(&pin, &shot.Sources), s.points(&pin, &shot.Receivers)
 	bytes := C.int(unsafe.Sizeof(T(0)))
@@ -306,6 +326,18 @@ func (s *CPU[T]) run(shot *Shot[T], n0, n1 int, snap *Snapshots[T], image *Imagi
 	}
 	runtime.KeepAlive(s)
 	return nil
+}
+
+// emitsFromTheStart reports whether all sources emit from the first step on, so that their waves mark where their wavelets'
+// gradients depend on the adjoint field. The field of an amplitude of 1 at the first step is below 1e-18 of M where
+// that of 1e-20 underflows.
+func emitsFromTheStart[T Real](shot *Shot[T]) bool {
+	for i := 0; i < len(shot.Wavelet); i += shot.NT {
+		if !(math.Abs(float64(shot.Wavelet[i])) > 1e-20) {
+			return false
+		}
+	}
+	return true
 }
 
 func pointer[E any](pin *runtime.Pinner, v []E) unsafe.Pointer {

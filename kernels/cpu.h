@@ -8,7 +8,7 @@ enum {
 	MAX_RADIUS = 4,
 	CPU_HALO = 4,   // rows above and below: room for order 8
 	CPU_LANES = 16, // columns left and right: room for order 8 and for aligned rows
-	CPU_ROWS = 8,   // rows that are stepped together
+	CPU_ROWS = 8,   // rows that are stepped together; a step reaches 2 MAX_RADIUS cells at most, no further than the next block
 };
 
 // A block of rows or columns in which CPML acts, R cells wider than the layer on its inner side, since D1 ψ reaches there.
@@ -16,6 +16,11 @@ typedef struct {
 	int begin, end;  // rows (multiples of CPU_ROWS), or columns (multiples of CPU_LANES)
 	void *memory[2]; // ψ and ζ, or p and s, at the block's first cell; a block of rows has zeros around
 } cpml_block;
+
+// Columns of a block of CPU_ROWS rows, multiples of CPU_LANES; none if begin >= end.
+typedef struct {
+	int begin, end;
+} cpu_range;
 
 typedef struct {
 	int nz, nx;          // grid with absorbing layers
@@ -31,6 +36,10 @@ typedef struct {
 	void *ax, *bx;       // per column [width]
 	cpml_block z[2], x[2];
 	void *strip;         // w in CPU_ROWS rows of a block of columns
+	// By block of CPU_ROWS rows: where fields and memory variables may differ from zero; where the current step changes
+	// them; where an adjoint step needs to (if limited).
+	cpu_range *reached, *active, *limit;
+	int limited, whole_grid; // whole_grid: step everything
 } cpu_solver;
 
 // Points off the grid: point p acts on the runs begin[p] … begin[p+1]-1, each CPU_RUN neighbouring cells of a row with their weights.
@@ -41,11 +50,14 @@ typedef struct {
 	const void *weight;        // [run][CPU_RUN]
 } cpu_points;
 
-// What a run of steps reads and writes besides the fields; null where not wanted. Snapshot slots hold nz * width elements.
+// What a run of steps reads and writes besides the fields; null where not wanted. A snapshot slot holds nz * width cells,
+// of which only those that the wave had reached are written, then the reached range of each block of rows (begin and end as
+// numbers of the cells' type), in `slot` elements.
 typedef struct {
 	int n0, n1;            // forward: n = n0 … n1-1; adjoint: n = n1-1 … n0
 	int every, phase;      // snapshots at n with n % every == phase, in slot n / every - slot0
-	int slot0;
+	int slot0, slot;
+	int limit;             // adjoint: the gradients need only the cells that the snapshots reach
 	int illuminate;        // accumulate illumination at each such snapshot
 	int wavelet_stride;    // elements between the wavelets of two sources (0: all sources share one)
 	const void *wavelet;   // [source][n]

@@ -41,6 +41,109 @@ typedef struct {
 	REAL *illumination; // adjoint, or null
 } NAME(pass);
 
+INLINE cpu_range NAME(hull)(cpu_range a, cpu_range b)
+{
+	if (a.begin >= a.end)
+		return b;
+	if (b.begin < b.end) {
+		a.begin = b.begin < a.begin ? b.begin : a.begin;
+		a.end = b.end > a.end ? b.end : a.end;
+	}
+	return a;
+}
+
+INLINE cpu_range NAME(both)(cpu_range a, cpu_range b)
+{
+	a.begin = b.begin > a.begin ? b.begin : a.begin;
+	a.end = b.end < a.end ? b.end : a.end;
+	return a.begin < a.end ? a : (cpu_range){0, 0};
+}
+
+// The range of a block of rows that a snapshot holds.
+INLINE cpu_range NAME(held)(const cpu_solver *s, const REAL *snapshot, int block)
+{
+	const REAL *r = snapshot + (ptrdiff_t)s->nz * s->width + 2 * block;
+	return (cpu_range){(int)r[0], (int)r[1]};
+}
+
+// Fields start at zero, and ahead of the wave, where its forerunners have underflowed, they still are: those cells need no
+// step, since a step would leave them as they are. reach adds the cells that points act on to what may differ from zero;
+// activate finds the cells that the coming step may change, whole x layers at a time; arrive adds those that it has changed.
+static void NAME(reach)(cpu_solver *s, const cpu_points *p)
+{
+	for (int i = 0; i < p->count; i++)
+		for (int k = p->begin[i]; k < p->begin[i + 1]; k++) {
+			const int row = p->offset[k] / s->stride, column = p->offset[k] % s->stride;
+			const int end = (column + CPU_RUN + CPU_LANES - 1) / CPU_LANES * CPU_LANES;
+			cpu_range *r = &s->reached[row / CPU_ROWS];
+			*r = NAME(hull)(*r, (cpu_range){column / CPU_LANES * CPU_LANES, end < s->width ? end : s->width});
+		}
+}
+
+static void NAME(activate)(cpu_solver *s)
+{
+	const int blocks = s->rows / CPU_ROWS;
+	const cpu_range *reached = s->reached;
+	for (int b = 0; b < blocks; b++) {
+		cpu_range r = reached[b];
+		if (s->whole_grid)
+			r = (cpu_range){0, s->width};
+		if (r.begin < r.end) {
+			r.begin -= CPU_LANES;
+			r.end += CPU_LANES;
+		}
+		if (b > 0)
+			r = NAME(hull)(r, reached[b - 1]);
+		if (b + 1 < blocks)
+			r = NAME(hull)(r, reached[b + 1]);
+		r = NAME(both)(r, s->limited ? s->limit[b] : (cpu_range){0, s->width});
+		for (int side = 0; side < 2; side++) {
+			const cpu_range strip = {s->x[side].begin, s->x[side].end};
+			const cpu_range common = NAME(both)(r, strip);
+			if (common.begin < common.end)
+				r = NAME(hull)(r, strip);
+		}
+		s->active[b] = r;
+	}
+}
+
+// Whether all of a block's new field and memory variables are zero in CPU_LANES columns from j on.
+static int NAME(still)(const cpu_solver *s, int block, int j)
+{
+	IVEC any = {0};
+	const int i = block * CPU_ROWS;
+	for (int k = 0; k < CPU_LANES; k += LANES)
+		for (int r = 0; r < CPU_ROWS; r++) {
+			any |= LOAD((const REAL *)s->before + (ptrdiff_t)(i + r) * s->stride + j + k) != 0;
+			for (int side = 0; side < 2; side++)
+				for (int v = 0; v < 2; v++) {
+					const cpml_block *z = &s->z[side], *x = &s->x[side];
+					if (i >= z->begin && i < z->end)
+						any |= LOAD((const REAL *)z->memory[v] + (ptrdiff_t)(i - z->begin + r) * s->stride + j + k) != 0;
+					if (j >= x->begin && j < x->end)
+						any |= LOAD((const REAL *)x->memory[v] + (ptrdiff_t)(i + r) * (x->end - x->begin) + j - x->begin + k) != 0;
+				}
+		}
+	for (int k = 0; k < LANES; k++)
+		if (any[k])
+			return 0;
+	return 1;
+}
+
+static void NAME(arrive)(cpu_solver *s)
+{
+	for (int b = 0; b < s->rows / CPU_ROWS; b++) {
+		cpu_range r = s->active[b];
+		const cpu_range old = s->reached[b];
+		const int empty = old.begin >= old.end;
+		while (r.begin < (empty ? r.end : old.begin) && NAME(still)(s, b, r.begin))
+			r.begin += CPU_LANES;
+		while (r.end > (empty ? r.begin : old.end) && NAME(still)(s, b, r.end - CPU_LANES))
+			r.end -= CPU_LANES;
+		s->reached[b] = NAME(hull)(old, r);
+	}
+}
+
 // Differences of order 2R, added to sum: the first down a column of vectors in registers; the second, without its middle
 // tap, along x at p and down a column.
 INLINE VEC NAME(d1_column)(const int R, const REAL *c, VEC sum, const VEC *p)
@@ -67,7 +170,7 @@ INLINE VEC NAME(d2_column)(const int R, const REAL *c, VEC sum, const VEC *p)
 	return sum;
 }
 
-// ψ, or s and p, of a z layer in the columns from j0 to j1.
+// ψ, or s and p, of a z layer in the active columns from j0 to j1.
 INLINE void NAME(memory_z)(const int R, const int adjoint, const NAME(pass) *pass, const cpml_block *block, int j0, int j1)
 {
 	const cpu_solver *s = pass->solver;
@@ -80,19 +183,23 @@ INLINE void NAME(memory_z)(const int R, const int adjoint, const NAME(pass) *pas
 	REAL c[MAX_RADIUS + 1];
 	for (int k = 1; k <= R; k++)
 		c[k] = adjoint ? -pass->d1z[k] : pass->d1z[k];
+	const cpu_range tile = {j0, j1}, *active = s->active + block->begin / CPU_ROWS;
 	if (adjoint)
-		for (int i = 0; i < rows; i++)
-			for (int j = j0; j < j1; j += LANES) {
+		for (int i = 0; i < rows; i++) {
+			const cpu_range r = NAME(both)(tile, active[i / CPU_ROWS]);
+			for (int j = r.begin; j < r.end; j += LANES) {
 				REAL *memory = second + i * ld + j;
 				STORE(memory, CPML_MEMORY(LOAD(memory), a[i], b[i], LOAD(u + i * ld + j)));
 			}
+		}
 	for (int i = 0; i < rows; i += ROWS) {
+		const cpu_range r = NAME(both)(tile, active[i / CPU_ROWS]);
 		int any = 0;
 		for (int r = 0; r < ROWS; r++)
 			any |= a[i + r] != 0;
 		if (!any) // ψ and p stay zero on the inner side of the layer
 			continue;
-		for (int j = j0; j < j1; j += LANES) {
+		for (int j = r.begin; j < r.end; j += LANES) {
 			VEC column[ROWS + 2 * R];
 #pragma GCC unroll 16
 			for (int k = 0; k < ROWS + 2 * R; k++) {
@@ -272,38 +379,57 @@ INLINE void NAME(sweep)(const int R, const int adjoint, const int in_x, const in
 	}
 }
 
-// Advances all cells, layer after layer of CPML and in between, so that each cell's field is written once.
+// Steps ROWS rows from row i on in the columns of a range, which cuts no x layer.
+INLINE void NAME(rows)(const int R, const int adjoint, const int in_z, const NAME(pass) *pass, const cpml_block *z, int i,
+                       cpu_range range, int save)
+{
+	const cpml_block *x = pass->solver->x;
+	for (int side = 0; side < 2; side++)
+		if (range.begin < x[side].end && x[side].begin < range.end) {
+			NAME(cpml_x)(R, adjoint, pass, &x[side], i);
+			NAME(sweep)(R, adjoint, 1, in_z, save, pass, z, i, x[side].begin, x[side].end);
+		}
+	const int begin = range.begin < x[0].end ? x[0].end : range.begin;
+	const int end = x[1].end && range.end > x[1].begin ? x[1].begin : range.end;
+	if (in_z || save)
+		NAME(sweep)(R, adjoint, 0, in_z, save, pass, z, i, begin, end);
+	else
+		NAME(sweep)(R, adjoint, 0, 0, 0, pass, z, i, begin, end);
+}
+
+// Steps what is active of ROWS rows between the columns j0 and j1, to the snapshot or with it as far as it reaches.
+INLINE void NAME(block)(const int R, const int adjoint, const int in_z, const NAME(pass) *pass, const cpml_block *z, int i, int j0, int j1)
+{
+	const cpu_solver *s = pass->solver;
+	const cpu_range r = NAME(both)(s->active[i / CPU_ROWS], (cpu_range){j0, j1});
+	cpu_range saved = {r.end, r.end};
+	if (pass->snapshot) {
+		saved = adjoint ? NAME(both)(r, NAME(held)(s, pass->snapshot, i / CPU_ROWS)) : r;
+		if (saved.begin >= saved.end)
+			saved.begin = saved.end = r.end;
+	}
+	const cpu_range parts[3] = {{r.begin, saved.begin}, saved, {saved.end, r.end}};
+	for (int k = 0; k < 3; k++)
+		if (parts[k].begin < parts[k].end)
+			NAME(rows)(R, adjoint, in_z, pass, z, i, parts[k], k == 1);
+}
+
+// Advances the active cells, layer after layer of CPML and in between, so that each cell's field is written once.
 INLINE void NAME(step)(const int R, const int adjoint, const NAME(pass) *pass)
 {
 	const cpu_solver *s = pass->solver;
 	const cpml_block *x = s->x, *z = s->z;
 	const int left = x[0].end, right = x[1].end ? x[1].begin : s->width;
 	const int top = z[0].end, bottom = z[1].end ? z[1].begin : s->rows;
-	for (int i = top; i < bottom; i += ROWS) {
-		for (int side = 0; side < 2; side++)
-			if (x[side].end) {
-				NAME(cpml_x)(R, adjoint, pass, &x[side], i);
-				NAME(sweep)(R, adjoint, 1, 0, 1, pass, NULL, i, x[side].begin, x[side].end);
-			}
-		if (pass->snapshot)
-			NAME(sweep)(R, adjoint, 0, 0, 1, pass, NULL, i, left, right);
-		else
-			NAME(sweep)(R, adjoint, 0, 0, 0, pass, NULL, i, left, right);
-	}
+	for (int i = top; i < bottom; i += ROWS)
+		NAME(block)(R, adjoint, 0, pass, NULL, i, 0, s->width);
 	for (int layer = 0; layer < 2; layer++)
 		for (int j = 0, next; z[layer].end && j < s->width; j = next) {
 			// Tiles whose columns stay in the first cache from the memory variables to the step.
-			const cpml_block *strip = j < left ? &x[0] : j >= right ? &x[1] : NULL;
-			next = strip ? strip->end : right - j < TILE ? right : j + TILE;
+			next = j < left ? left : j >= right ? s->width : right - j < TILE ? right : j + TILE;
 			NAME(memory_z)(R, adjoint, pass, &z[layer], j, next);
-			for (int i = z[layer].begin; i < z[layer].end; i += ROWS) {
-				if (strip) {
-					NAME(cpml_x)(R, adjoint, pass, strip, i);
-					NAME(sweep)(R, adjoint, 1, 1, 1, pass, &z[layer], i, j, next);
-				} else {
-					NAME(sweep)(R, adjoint, 0, 1, 1, pass, &z[layer], i, j, next);
-				}
-			}
+			for (int i = z[layer].begin; i < z[layer].end; i += ROWS)
+				NAME(block)(R, adjoint, 1, pass, &z[layer], i, j, next);
 		}
 }
 
@@ -318,7 +444,7 @@ static void NAME(advance)(cpu_solver *s)
 		return;
 	REAL *u = s->now;
 	for (int k = 1; k <= s->radius; k++)
-		for (int j = 0; j < s->width; j++)
+		for (int j = s->active[0].begin; j < s->active[0].end; j++)
 			u[-k * (ptrdiff_t)s->stride + j] = -u[k * (ptrdiff_t)s->stride + j];
 }
 
@@ -353,21 +479,40 @@ INLINE void NAME(inject)(const cpu_solver *s, const cpu_points *p, const REAL *a
 	}
 }
 
-// Born source: adds δM w to the new scattered field.
+// Born source: adds δM w to the new scattered field where the snapshot w reaches.
 static void NAME(scatter)(const cpu_solver *s, const REAL *dm, const REAL *w)
 {
 	for (int i = 0; i < s->nz; i++) {
+		const cpu_range r = NAME(held)(s, w, i / CPU_ROWS);
 		REAL *q = (REAL *)s->before + i * (ptrdiff_t)s->stride;
-		for (int j = 0; j < s->width; j += LANES)
+		for (int j = r.begin; j < r.end; j += LANES)
 			STORE(q + j, LOAD(q + j) + LOADU(dm + (ptrdiff_t)i * s->width + j) * LOADU(w + (ptrdiff_t)i * s->width + j));
 	}
 }
 
-INLINE REAL *NAME(slot)(const cpu_solver *s, const cpu_run *run, int n)
+// Illumination of the cells that the snapshot reaches but the adjoint step did not.
+static void NAME(illuminate_rest)(const NAME(pass) *pass)
+{
+	const cpu_solver *s = pass->solver;
+	for (int i = 0; i < s->nz; i++) {
+		const cpu_range r = NAME(held)(s, pass->snapshot, i / CPU_ROWS);
+		cpu_range done = NAME(both)(r, s->active[i / CPU_ROWS]);
+		if (done.begin >= done.end)
+			done = (cpu_range){r.end, r.end};
+		const REAL *w = pass->snapshot + (ptrdiff_t)i * s->width;
+		REAL *sum = pass->illumination + (ptrdiff_t)i * s->width;
+		for (int j = r.begin; j < done.begin; j += LANES)
+			*(VECU *)(sum + j) += LOADU(w + j) * LOADU(w + j);
+		for (int j = done.end; j < r.end; j += LANES)
+			*(VECU *)(sum + j) += LOADU(w + j) * LOADU(w + j);
+	}
+}
+
+INLINE REAL *NAME(slot)(const cpu_run *run, int n)
 {
 	if (!run->snapshot || n % run->every != run->phase)
 		return NULL;
-	return (REAL *)run->snapshot + (ptrdiff_t)(n / run->every - run->slot0) * s->nz * s->width;
+	return (REAL *)run->snapshot + (ptrdiff_t)(n / run->every - run->slot0) * run->slot;
 }
 
 static NAME(pass) NAME(new_pass)(cpu_solver *s)
@@ -385,33 +530,59 @@ static NAME(pass) NAME(new_pass)(cpu_solver *s)
 INLINE void NAME(forward_order)(const int R, cpu_solver *s, const cpu_run *run, const cpu_points *sources,
                                 const cpu_points *receivers)
 {
+	const int blocks = s->rows / CPU_ROWS;
 	NAME(pass) pass = NAME(new_pass)(s);
+	if (!run->scatterer)
+		NAME(reach)(s, sources);
 	for (int n = run->n0; n < run->n1; n++) {
 		if (run->record)
 			NAME(sample)(s, receivers, (REAL *)run->record + (ptrdiff_t)n * receivers->count);
-		REAL *snapshot = NAME(slot)(s, run, n);
+		REAL *snapshot = NAME(slot)(run, n);
 		pass.snapshot = run->scatterer ? NULL : snapshot;
+		if (run->scatterer)
+			for (int b = 0; b < blocks; b++)
+				s->reached[b] = NAME(hull)(s->reached[b], NAME(held)(s, snapshot, b));
+		NAME(activate)(s);
 		NAME(step)(R, 0, &pass);
 		if (run->scatterer)
 			NAME(scatter)(s, run->scatterer, snapshot);
 		else
 			NAME(inject)(s, sources, (const REAL *)run->wavelet + n, run->wavelet_stride, snapshot);
+		if (pass.snapshot)
+			for (int b = 0; b < blocks; b++) {
+				REAL *range = snapshot + (ptrdiff_t)s->nz * s->width + 2 * b;
+				range[0] = (REAL)s->active[b].begin;
+				range[1] = (REAL)s->active[b].end;
+			}
+		NAME(arrive)(s);
 		NAME(advance)(s);
 	}
 }
 
+// What the snapshot of step n does not reach contributes to the gradients only through forward values that have underflowed
+// since, so that from step n on backwards the adjoint field matters nowhere else: there it keeps any value it has.
 INLINE void NAME(adjoint_order)(const int R, cpu_solver *s, const cpu_run *run, const cpu_points *sources,
                                 const cpu_points *receivers)
 {
 	NAME(pass) pass = NAME(new_pass)(s);
 	pass.gradient = run->gradient;
 	pass.illumination = run->illuminate ? run->illumination : NULL;
+	NAME(reach)(s, receivers);
 	for (int n = run->n1 - 1; n >= run->n0; n--) {
-		pass.snapshot = NAME(slot)(s, run, n);
+		pass.snapshot = NAME(slot)(run, n);
 		if (run->source_gradient)
 			NAME(sample)(s, sources, (REAL *)run->source_gradient + (ptrdiff_t)n * sources->count);
+		if (pass.snapshot && run->limit && !s->whole_grid) {
+			for (int b = 0; b < s->rows / CPU_ROWS; b++)
+				s->limit[b] = NAME(held)(s, pass.snapshot, b);
+			s->limited = 1;
+		}
+		NAME(activate)(s);
 		NAME(step)(R, 1, &pass);
+		if (pass.snapshot && pass.illumination)
+			NAME(illuminate_rest)(&pass);
 		NAME(inject)(s, receivers, (const REAL *)run->record + (ptrdiff_t)n * receivers->count, 1, NULL);
+		NAME(arrive)(s);
 		NAME(advance)(s);
 	}
 }

@@ -254,7 +254,12 @@ func (p *PropagatorOf[T]) newSolver() (kernels.Solver[T], error) {
 		}
 		return t, nil
 	}
-	return kernels.NewCPU[T](p.domain, p.options.InstructionSet)
+	s, err := kernels.NewCPU[T](p.domain, p.options.InstructionSet)
+	if err != nil {
+		return nil, err
+	}
+	s.WholeGrid = p.options.WholeGrid
+	return s, nil
 }
 
 func (p *PropagatorOf[T]) acquire() (*worker[T], error) {

@@ -1,8 +1,9 @@
 // Command ours is this project's side of the comparison with other codes. It speaks the language of ../deepwave_bench.py:
 //
-//	ours FOLDER
+//	ours [-whole-grid] FOLDER
 //
 // reads FOLDER/problem.json and its arrays, then one command per line, and answers each with one line of JSON.
+// With -whole-grid it steps also the cells that the wave has not reached.
 package main
 
 import (
@@ -10,6 +11,7 @@ import (
 	"context"
 	"encoding/binary"
 	"encoding/json"
+	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -35,6 +37,7 @@ type description struct {
 type problem struct {
 	description
 	folder      string
+	wholeGrid   bool
 	grid        wave.Grid
 	survey      *wave.Survey
 	propagators map[[2]int]*wave.Propagator // by order and snapshot interval
@@ -48,13 +51,16 @@ func main() {
 }
 
 func run() error {
-	if len(os.Args) != 2 {
-		return fmt.Errorf("usage: ours FOLDER")
+	wholeGrid := flag.Bool("whole-grid", false, "step all cells at every step")
+	flag.Parse()
+	if flag.NArg() != 1 {
+		return fmt.Errorf("usage: ours [-whole-grid] FOLDER")
 	}
-	p, err := load(os.Args[1])
+	p, err := load(flag.Arg(0))
 	if err != nil {
 		return err
 	}
+	p.wholeGrid = *wholeGrid
 	answers := json.NewEncoder(os.Stdout)
 	if err := answers.Encode(map[string]any{"code": "gofwi", "threads": p.Threads}); err != nil {
 		return err
@@ -152,7 +158,7 @@ func (p *problem) propagator(order, interval int) (*wave.Propagator, error) {
 		return known, nil
 	}
 	made, err := wave.NewPropagator(p.grid, p.survey, wave.Options{MaxVelocity: p.VMax, Order: order, DT: p.DT, Layer: p.Layer,
-		SnapshotInterval: interval, Threads: p.Threads})
+		SnapshotInterval: interval, Threads: p.Threads, WholeGrid: p.wholeGrid})
 	if err == nil {
 		p.propagators[key] = made
 	}
