@@ -11,26 +11,27 @@ import (
 type reachCase struct {
 	name        string
 	layer       int
-	sides       [4]bool // top, bottom, left, right
+	sides       [][2]bool // low and high end of z and x
 	freeSurface bool
 	sources     [][2]int // cells; with off-grid weights around
 	quiet       [2]int   // steps at which the wavelet is zero
 }
 
 func reachCases() []reachCase {
-	all := [4]bool{true, true, true, true}
+	on, off, low, high := [2]bool{true, true}, [2]bool{}, [2]bool{true, false}, [2]bool{false, true}
+	all := [][2]bool{on, on}
 	return []reachCase{
 		{"middle", 12, all, false, [][2]int{{40, 90}}, [2]int{}},
 		{"edge, wavelet begins with zeros", 12, all, false, [][2]int{{0, 0}}, [2]int{0, 23}},
 		{"thin layers, two sources far apart, wavelet pauses", 1, all, false, [][2]int{{5, 150}, {60, 8}}, [2]int{20, 50}},
-		{"free surface", 9, [4]bool{false, true, true, true}, true, [][2]int{{2, 160}}, [2]int{}},
-		{"reflecting sides", 10, [4]bool{true, false, false, true}, false, [][2]int{{70, 20}}, [2]int{}},
-		{"no layers, source in the surface's corner", 0, [4]bool{}, true, [][2]int{{1, 165}}, [2]int{}},
+		{"free surface", 9, [][2]bool{high, on}, true, [][2]int{{2, 160}}, [2]int{}},
+		{"reflecting sides", 10, [][2]bool{low, high}, false, [][2]int{{70, 20}}, [2]int{}},
+		{"no layers, source in the surface's corner", 0, [][2]bool{off, off}, true, [][2]int{{1, 165}}, [2]int{}},
 	}
 }
 
 func newReachProblem(c reachCase, order int) testProblem {
-	p := newTestProblem(testCase{76, 171, order, c.layer, c.sides, c.freeSurface})
+	p := newTestProblem(testCase{[]int{76, 171}, order, c.layer, c.sides, c.freeSurface})
 	const nt = 110
 	nx := p.domain.NX()
 	rng := rand.New(rand.NewPCG(7, uint64(order)))
