@@ -1,5 +1,6 @@
 #include "cpu.h"
 
+#include <omp.h>
 #include <string.h>
 
 #if defined(__x86_64__)
@@ -51,4 +52,39 @@ void cpu_adjoint(const cpu_kernels *k, int bytes, cpu_solver *s, const cpu_run *
 	unsigned old = flush_on();
 	(bytes == 4 ? k->adjoint_f32 : k->adjoint_f64)(s, run, sources, receivers);
 	flush_restore(old);
+}
+
+void cpu_barrier(void)
+{
+#pragma omp barrier
+}
+
+// Subnormals are a setting of each thread; without further threads there is no parallel region at all.
+static void run3d(cpu_steps3d steps, cpu_solver *s, const cpu_run *run, const cpu_points *sources, const cpu_points *receivers)
+{
+	s->next_tile = 0;
+	if (s->threads == 1) {
+		unsigned old = flush_on();
+		steps(s, run, sources, receivers, 0, 1);
+		flush_restore(old);
+		return;
+	}
+#pragma omp parallel num_threads(s->threads)
+	{
+		unsigned old = flush_on();
+		steps(s, run, sources, receivers, omp_get_thread_num(), omp_get_num_threads());
+		flush_restore(old);
+	}
+}
+
+void cpu_forward3d(const cpu_kernels *k, int bytes, cpu_solver *s, const cpu_run *run, const cpu_points *sources,
+                   const cpu_points *receivers)
+{
+	run3d(bytes == 4 ? k->forward3d_f32 : k->forward3d_f64, s, run, sources, receivers);
+}
+
+void cpu_adjoint3d(const cpu_kernels *k, int bytes, cpu_solver *s, const cpu_run *run, const cpu_points *sources,
+                   const cpu_points *receivers)
+{
+	run3d(bytes == 4 ? k->adjoint3d_f32 : k->adjoint3d_f64, s, run, sources, receivers);
 }

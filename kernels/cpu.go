@@ -2,7 +2,8 @@ package kernels
 
 /*
 // All functions that take wide vectors are inlined: the calling convention of which -Wpsabi warns is moot.
-#cgo CFLAGS: -O3 -Wall -Werror -Wno-psabi
+#cgo CFLAGS: -O3 -fopenmp -Wall -Werror -Wno-psabi
+#cgo LDFLAGS: -fopenmp
 #include <stdlib.h>
 #include <string.h>
 #include "cpu.h"
@@ -16,9 +17,9 @@ import (
 	"unsafe"
 )
 
-// CPU is a Solver on one core, vectorised by function multiversioning (AVX-512, AVX2 or the baseline of the machine).
+// CPU is a Solver on one core in 2D and on one or several in 3D, vectorised by function multiversioning (AVX-512, AVX2 or the baseline of the machine).
 //
-// It steps only the cells that the wave has reached: fields start at zero and, with subnormal numbers flushed, are exactly zero
+// In 2D it steps only the cells that the wave has reached: fields start at zero and, with subnormal numbers flushed, are exactly zero
 // ahead of the wave. The results are those of stepping everything, those of an adjoint run to round-off.
 type CPU[T Real] struct {
 	// WholeGrid makes it step all cells at every step.
@@ -34,6 +35,12 @@ type CPU[T Real] struct {
 type allocation struct {
 	p     unsafe.Pointer
 	bytes int
+}
+
+// CPUOptions chooses how a CPU solver works. The zero value is right.
+type CPUOptions struct {
+	InstructionSet string // avx512, avx2 or baseline; "": the widest that this machine has
+	Threads        int    // that step a 3D shot together, without effect on its results; 0: one. 2D solvers use one always.
 }
 
 // InstructionSet returns the name of the kernels that NewCPU chooses for the given wish ("" for the widest of this
@@ -56,22 +63,33 @@ func selectKernels(wish string) (*C.cpu_kernels, error) {
 	return k, nil
 }
 
-// NewCPU returns a solver with cleared fields and M = 0. instructionSet is "" for the widest this machine has.
-func NewCPU[T Real](d Domain, instructionSet string) (*CPU[T], error) {
+// NewCPU returns a solver for a domain of two or three axes with cleared fields and M = 0.
+func NewCPU[T Real](d Domain, options CPUOptions) (*CPU[T], error) {
 	if err := d.validate(); err != nil {
 		return nil, err
 	}
-	if len(d.Shape) != 2 {
-		return nil, fmt.Errorf("the CPU kernels have no solver for %d axes", len(d.Shape))
-	}
-	kernels, err := selectKernels(instructionSet)
+	kernels, err := selectKernels(options.InstructionSet)
 	if err != nil {
 		return nil, err
 	}
-	const lanes, halo, together = C.CPU_LANES, C.CPU_HALO, C.CPU_ROWS
 	s := &CPU[T]{domain: d, kernels: kernels}
 	s.solver = (*C.cpu_solver)(s.alloc(int(unsafe.Sizeof(C.cpu_solver{})), false))
-	c := s.solver
+	if len(d.Shape) == 3 {
+		err = s.init3D(max(1, options.Threads))
+	} else {
+		s.init2D()
+	}
+	if err != nil {
+		s.Close()
+		return nil, err
+	}
+	runtime.SetFinalizer(s, (*CPU[T]).Close)
+	return s, nil
+}
+
+func (s *CPU[T]) init2D() {
+	const lanes, halo, together = C.CPU_LANES, C.CPU_HALO, C.CPU_ROWS
+	c, d := s.solver, s.domain
 	radius, nz, nx := d.Order/2, d.Shape[0], d.NX()
 	rows := (nz + together - 1) / together * together
 	width := (nx + lanes - 1) / lanes * lanes
@@ -80,6 +98,7 @@ func NewCPU[T Real](d Domain, instructionSet string) (*CPU[T], error) {
 		stride += lanes
 	}
 	c.nz, c.nx, c.rows, c.width, c.stride = C.int(nz), C.int(nx), C.int(rows), C.int(width), C.int(stride)
+	c.ny, c.plane = 1, c.stride
 	c.radius = C.int(radius)
 	if d.FreeSurface {
 		c.free_surface = 1
@@ -111,8 +130,6 @@ func NewCPU[T Real](d Domain, instructionSet string) (*CPU[T], error) {
 	for _, r := range []**C.cpu_range{&c.reached, &c.active, &c.limit} {
 		*r = (*C.cpu_range)(s.alloc(rows/together*int(unsafe.Sizeof(C.cpu_range{})), true))
 	}
-	runtime.SetFinalizer(s, (*CPU[T]).Close)
-	return s, nil
 }
 
 // layers returns the at most two disjoint ranges of rows or columns, aligned to multiples of align, that hold all a ≠ 0 and
@@ -183,16 +200,32 @@ func (s *CPU[T]) reals(v []float64, n int) unsafe.Pointer {
 	return p
 }
 
+// eachRow calls f for every row of cells along x, with its number and its first cell in a field.
+func (s *CPU[T]) eachRow(f func(row int, offset int)) {
+	ny := int(s.solver.ny)
+	for row := range s.domain.Shape[0] * ny {
+		f(row, row/ny*int(s.solver.plane)+row%ny*int(s.solver.stride))
+	}
+}
+
+// cells returns the row of a field at an offset.
+func (s *CPU[T]) cells(field unsafe.Pointer, offset int) []T {
+	return unsafe.Slice((*T)(unsafe.Add(field, offset*int(unsafe.Sizeof(T(0))))), s.domain.NX())
+}
+
+// inSurface reports whether a row of cells lies in a free surface, where u and M are zero.
+func (s *CPU[T]) inSurface(row int) bool { return s.domain.FreeSurface && row < int(s.solver.ny) }
+
 // SetModel implements Solver.
 func (s *CPU[T]) SetModel(m []T) {
-	nx, stride := s.domain.NX(), int(s.solver.stride)
-	for i := 0; i < s.domain.Shape[0]; i++ {
-		row := unsafe.Slice((*T)(unsafe.Add(s.solver.m, i*stride*int(unsafe.Sizeof(T(0))))), nx)
-		copy(row, m[i*nx:(i+1)*nx])
-		if i == 0 && s.domain.FreeSurface {
-			clear(row)
+	nx := s.domain.NX()
+	s.eachRow(func(row, offset int) {
+		cells := s.cells(s.solver.m, offset)
+		copy(cells, m[row*nx:(row+1)*nx])
+		if s.inSurface(row) {
+			clear(cells)
 		}
-	}
+	})
 }
 
 // Reset implements Solver.
@@ -207,30 +240,31 @@ func (s *CPU[T]) Reset() {
 	s.solver.limited = 0
 }
 
-// SnapshotSize implements Solver: a padded row for each row of cells, and the range of columns reached for each block of rows.
+// SnapshotSize implements Solver: a padded row for each row of cells, and in 2D the range of columns reached for each block of rows.
 func (s *CPU[T]) SnapshotSize() int {
-	ranges := 2 * int(s.solver.rows) / C.CPU_ROWS
-	return s.domain.Shape[0]*int(s.solver.width) + (ranges+C.CPU_LANES-1)/C.CPU_LANES*C.CPU_LANES
+	size := s.domain.Shape[0] * int(s.solver.ny) * int(s.solver.width)
+	if len(s.domain.Shape) == 2 {
+		size += roundUp(2*int(s.solver.rows)/C.CPU_ROWS, C.CPU_LANES)
+	}
+	return size
 }
 
 // Pack implements Solver.
 func (s *CPU[T]) Pack(dst, cells []T) {
 	nx, width := s.domain.NX(), int(s.solver.width)
-	for i := 0; i < s.domain.Shape[0]; i++ {
-		copy(dst[i*width:i*width+nx], cells[i*nx:(i+1)*nx])
-		clear(dst[i*width+nx : (i+1)*width])
-		if i == 0 && s.domain.FreeSurface {
-			clear(dst[:width])
+	s.eachRow(func(row, _ int) {
+		padded := dst[row*width : (row+1)*width]
+		clear(padded)
+		if !s.inSurface(row) {
+			copy(padded, cells[row*nx:(row+1)*nx])
 		}
-	}
+	})
 }
 
 // Unpack implements Solver.
 func (s *CPU[T]) Unpack(cells, src []T) {
 	nx, width := s.domain.NX(), int(s.solver.width)
-	for i := 0; i < s.domain.Shape[0]; i++ {
-		copy(cells[i*nx:(i+1)*nx], src[i*width:i*width+nx])
-	}
+	s.eachRow(func(row, _ int) { copy(cells[row*nx:(row+1)*nx], src[row*width:]) })
 }
 
 // Bytes implements Solver.
@@ -319,9 +353,14 @@ func (s *CPU[T]) run(shot *Shot[T], n0, n1 int, snap *Snapshots[T], image *Imagi
 	}
 	sources, receivers := s.points(&pin, &shot.Sources), s.points(&pin, &shot.Receivers)
 	bytes := C.int(unsafe.Sizeof(T(0)))
-	if adjoint {
+	switch three := len(s.domain.Shape) == 3; {
+	case three && adjoint:
+		C.cpu_adjoint3d(s.kernels, bytes, s.solver, &run, &sources, &receivers)
+	case three:
+		C.cpu_forward3d(s.kernels, bytes, s.solver, &run, &sources, &receivers)
+	case adjoint:
 		C.cpu_adjoint(s.kernels, bytes, s.solver, &run, &sources, &receivers)
-	} else {
+	default:
 		C.cpu_forward(s.kernels, bytes, s.solver, &run, &sources, &receivers)
 	}
 	runtime.KeepAlive(s)
@@ -348,30 +387,31 @@ func pointer[E any](pin *runtime.Pinner, v []E) unsafe.Pointer {
 	return unsafe.Pointer(&v[0])
 }
 
-// points translates cells of the grid to offsets in the padded fields.
+// points translates cells of the grid to offsets in the padded fields and snapshots.
 func (s *CPU[T]) points(pin *runtime.Pinner, p *Points[T]) C.cpu_points {
-	nx, stride := int32(s.domain.NX()), int32(s.solver.stride)
-	offset := make([]int32, len(p.Cell))
+	nx, ny, width := int32(s.domain.NX()), int32(s.solver.ny), int32(s.solver.width)
+	offset, cell := make([]int32, len(p.Cell)), make([]int32, len(p.Cell))
 	for k, c := range p.Cell {
-		offset[k] = c/nx*stride + c%nx
+		row, x := c/nx, c%nx
+		offset[k] = row/ny*int32(s.solver.plane) + row%ny*int32(s.solver.stride) + x
+		cell[k] = row*width + x
 	}
 	return C.cpu_points{
 		count:  C.int(p.Count()),
 		begin:  (*C.int)(pointer(pin, p.Begin)),
 		offset: (*C.int)(pointer(pin, offset)),
+		cell:   (*C.int)(pointer(pin, cell)),
 		weight: pointer(pin, p.Weight),
 	}
 }
 
 // Finite reports whether the field is free of NaN and infinities, by looking at its sum.
 func (s *CPU[T]) Finite() bool {
-	stride := int(s.solver.stride)
 	var sum float64
-	for i := 0; i < s.domain.Shape[0]; i++ {
-		row := unsafe.Slice((*T)(unsafe.Add(s.solver.now, i*stride*int(unsafe.Sizeof(T(0))))), s.domain.NX())
-		for _, v := range row {
+	s.eachRow(func(_, offset int) {
+		for _, v := range s.cells(s.solver.now, offset) {
 			sum += float64(v)
 		}
-	}
+	})
 	return !math.IsNaN(sum) && !math.IsInf(sum, 0)
 }

@@ -9,6 +9,7 @@ enum {
 	CPU_HALO = 4,   // rows above and below: room for order 8
 	CPU_LANES = 16, // columns left and right: room for order 8 and for aligned rows
 	CPU_ROWS = 8,   // rows that are stepped together; a step reaches 2 MAX_RADIUS cells at most, no further than the next block
+	CPU_PLANES = 4, // planes that are stepped together in 3D
 };
 
 // A block of rows or columns in which CPML acts, R cells wider than the layer on its inner side, since D1 ψ reaches there.
@@ -21,6 +22,11 @@ typedef struct {
 typedef struct {
 	int begin, end;
 } cpu_range;
+
+// 3D only: a range of planes (multiples of CPU_PLANES) and rows that one thread steps at a time.
+typedef struct {
+	int z0, z1, y0, y1;
+} cpu_tile;
 
 typedef struct {
 	int nz, nx;          // grid with absorbing layers
@@ -35,11 +41,26 @@ typedef struct {
 	void *az, *bz;       // CPML coefficients per row [rows]
 	void *ax, *bx;       // per column [width]
 	cpml_block z[2], x[2];
-	void *strip;         // w in CPU_ROWS rows of a block of columns
+	void *strip;         // w in CPU_ROWS rows of a block of columns; in 3D what CPML adds to w, [thread][CPU_PLANES][tile_width]
 	// By block of CPU_ROWS rows: where fields and memory variables may differ from zero; where the current step changes
 	// them; where an adjoint step needs to (if limited).
 	cpu_range *reached, *active, *limit;
 	int limited, whole_grid; // whole_grid: step everything
+
+	// 3D only. rows is nz rounded up to CPU_PLANES. Blocks of planes and rows are the layers themselves, without rows that D1 ψ reaches;
+	// memory variables are [plane][row][width] of the block, those of x [plane][row][column].
+	int ny, plane;       // rows; elements from plane to plane
+	const double *d2y;
+	double iy;           // 1/dy
+	void *ay, *by;       // [ny]
+	cpml_block y[2];
+	const void *zeros;   // a row of zeros
+	int tiles, x_cuts;
+	const cpu_tile *tile;
+	const int *x_cut;    // first columns of strips, and the width
+	int tile_width;      // of the widest strip
+	int threads;
+	int next_tile;       // the first that no thread has taken in this step
 } cpu_solver;
 
 // Points off the grid: point p acts on the runs begin[p] … begin[p+1]-1, each CPU_RUN neighbouring cells of a row with their weights.
@@ -47,12 +68,13 @@ enum { CPU_RUN = 8 };
 typedef struct {
 	int count;
 	const int *begin, *offset; // offset of a run's first cell in a field
+	const int *cell;           // and in a snapshot (3D only)
 	const void *weight;        // [run][CPU_RUN]
 } cpu_points;
 
-// What a run of steps reads and writes besides the fields; null where not wanted. A snapshot slot holds nz * width cells,
-// of which only those that the wave had reached are written, then the reached range of each block of rows (begin and end as
-// numbers of the cells' type), in `slot` elements.
+// What a run of steps reads and writes besides the fields; null where not wanted. A snapshot slot of `slot` elements holds
+// nz * ny * width cells. In 2D only those that the wave had reached are written, and behind them the reached range of each
+// block of rows (begin and end as numbers of the cells' type).
 typedef struct {
 	int n0, n1;            // forward: n = n0 … n1-1; adjoint: n = n1-1 … n0
 	int every, phase;      // snapshots at n with n % every == phase, in slot n / every - slot0
@@ -70,11 +92,13 @@ typedef struct {
 } cpu_run;
 
 typedef void (*cpu_steps)(cpu_solver *, const cpu_run *, const cpu_points *sources, const cpu_points *receivers);
+typedef void (*cpu_steps3d)(cpu_solver *, const cpu_run *, const cpu_points *sources, const cpu_points *receivers, int thread, int threads);
 
 // Kernels of one instruction set for float and double.
 typedef struct {
 	const char *name;
 	cpu_steps forward_f32, adjoint_f32, forward_f64, adjoint_f64;
+	cpu_steps3d forward3d_f32, adjoint3d_f32, forward3d_f64, adjoint3d_f64;
 } cpu_kernels;
 
 extern const cpu_kernels cpu_baseline, cpu_avx2, cpu_avx512;
@@ -86,5 +110,10 @@ const cpu_kernels *cpu_select(const char *name);
 // otherwise slow a step a hundredfold.
 void cpu_forward(const cpu_kernels *, int bytes, cpu_solver *, const cpu_run *, const cpu_points *, const cpu_points *);
 void cpu_adjoint(const cpu_kernels *, int bytes, cpu_solver *, const cpu_run *, const cpu_points *, const cpu_points *);
+void cpu_forward3d(const cpu_kernels *, int bytes, cpu_solver *, const cpu_run *, const cpu_points *, const cpu_points *);
+void cpu_adjoint3d(const cpu_kernels *, int bytes, cpu_solver *, const cpu_run *, const cpu_points *, const cpu_points *);
+
+// Waits for the other threads of a 3D run.
+void cpu_barrier(void);
 
 #endif

@@ -616,15 +616,3 @@ static void NAME(adjoint)(cpu_solver *s, const cpu_run *run, const cpu_points *s
 	static const cpu_steps table[] = {NAME(adjoint_r1), NAME(adjoint_r2), NAME(adjoint_r3), NAME(adjoint_r4)};
 	table[s->radius - 1](s, run, sources, receivers);
 }
-
-#undef LANES_FROM
-#undef IVEC
-#undef VEC
-#undef VECU
-#undef INLINE
-#undef TILE
-#undef LOAD
-#undef LOADU
-#undef LOADRUN
-#undef RUN
-#undef STORE

@@ -73,7 +73,7 @@ type reachOutcome[T Real] struct {
 // reachSolve runs a problem from chunk to chunk of random lengths, in solvers and snapshots that another shot has used before.
 func reachSolve[T Real](t *testing.T, p testProblem, isa string, whole bool) reachOutcome[T] {
 	t.Helper()
-	s, s2 := newCPUs[T](t, p.domain, isa)
+	s, s2 := newCPUs[T](t, p.domain, CPUOptions{InstructionSet: isa})
 	s.WholeGrid, s2.WholeGrid = whole, whole
 	pts := func(q Points[float64]) Points[T] { return Points[T]{q.Begin, q.Cell, convert[T](q.Weight)} }
 	nt, size := p.shot.NT, s.SnapshotSize()
@@ -197,7 +197,7 @@ func TestSkippingWhatTheWaveHasNotReachedChangesNoBit(t *testing.T) {
 // A solver whose wave is over the grid must go on after a Reset as a new one does.
 func TestResetForgetsWhatTheWaveHasReached(t *testing.T) {
 	p := newReachProblem(reachCases()[0], 8)
-	s, fresh := newCPUs[float64](t, p.domain, "")
+	s, fresh := newCPUs[float64](t, p.domain, CPUOptions{})
 	var records [][]float64
 	for i, x := range []*CPU[float64]{s, s, fresh} {
 		x.SetModel(p.m)

@@ -197,13 +197,13 @@ func newReferences(t *testing.T, d Domain) (a, b *Reference) {
 	return a, b
 }
 
-func newCPUs[T Real](t *testing.T, d Domain, isa string) (a, b *CPU[T]) {
+func newCPUs[T Real](t *testing.T, d Domain, options CPUOptions) (a, b *CPU[T]) {
 	t.Helper()
-	a, err := NewCPU[T](d, isa)
+	a, err := NewCPU[T](d, options)
 	if err != nil {
 		t.Skipf("skipped: %v", err)
 	}
-	b, _ = NewCPU[T](d, isa)
+	b, _ = NewCPU[T](d, options)
 	t.Cleanup(func() { a.Close(); b.Close() })
 	return a, b
 }
@@ -211,15 +211,12 @@ func newCPUs[T Real](t *testing.T, d Domain, isa string) (a, b *CPU[T]) {
 func TestKernelsMatchReference(t *testing.T) {
 	for _, c := range testCases() {
 		p := newTestProblem(c)
-		if len(c.shape) == 3 {
-			continue
-		}
 		r1, r2 := newReferences(t, p.domain)
 		want := solve(t, p, r1, r2, 17)
 		for _, isa := range []string{"baseline", "avx2", "avx512"} {
 			t.Run(fmt.Sprintf("%v/%s", c, isa), func(t *testing.T) {
-				a, b := newCPUs[float64](t, p.domain, isa)
-				c, d := newCPUs[float32](t, p.domain, isa)
+				a, b := newCPUs[float64](t, p.domain, CPUOptions{InstructionSet: isa})
+				c, d := newCPUs[float32](t, p.domain, CPUOptions{InstructionSet: isa})
 				// Round-off alone separates the float64 builds from the reference: 90 steps × ~30 operations × 1e-16,
 				// amplified by white noise near the stability limit. float32 likewise with 6e-8.
 				compare(t, solve(t, p, a, b, 90), want, 1e-12)
@@ -272,17 +269,32 @@ func TestAdjointOfForwardAndBornPassDotProduct(t *testing.T) {
 		}
 		r1, r2 := newReferences(t, p.domain)
 		check("reference", solve(t, p, r1, r2, 90))
-		if len(c.shape) == 3 {
-			continue
-		}
-		a, b := newCPUs[float64](t, p.domain, "")
+		a, b := newCPUs[float64](t, p.domain, CPUOptions{})
 		check("CPU", solve(t, p, a, b, 90))
+	}
+}
+
+func TestThreadsDoNotChangeABit(t *testing.T) {
+	for _, c := range []testCase{
+		{[]int{57, 60, 40}, 8, 5, [][2]bool{{true, true}, {true, true}, {true, true}}, false}, // many tiles
+		{[]int{40, 9, 150}, 4, 6, [][2]bool{{false, true}, {true, true}, {true, true}}, true}, // cut in depth only
+		{[]int{7, 3, 6}, 4, 0, [][2]bool{{}, {}, {}}, true},                                   // fewer tiles than threads
+	} {
+		p := newTestProblem(c)
+		p.shot.NT = 20
+		p.shot.Wavelet, p.shot.Record, p.residue = p.shot.Wavelet[:2*20], p.shot.Record[:7*20], p.residue[:7*20]
+		one, other := newCPUs[float32](t, p.domain, CPUOptions{})
+		want := solve(t, p, one, other, 20)
+		for _, threads := range []int{2, 3, 7} {
+			a, b := newCPUs[float32](t, p.domain, CPUOptions{Threads: threads})
+			compare(t, solve(t, p, a, b, 11), want, 0)
+		}
 	}
 }
 
 func TestEverykthSnapshotsHoldTheSameFields(t *testing.T) {
 	p := newTestProblem(testCases()[0])
-	a, b := newCPUs[float64](t, p.domain, "")
+	a, b := newCPUs[float64](t, p.domain, CPUOptions{})
 	a.SetModel(p.m)
 	b.SetModel(p.m)
 	size := a.SnapshotSize()
@@ -310,7 +322,7 @@ func TestEverykthSnapshotsHoldTheSameFields(t *testing.T) {
 
 func TestBadArgumentsAreRefused(t *testing.T) {
 	p := newTestProblem(testCases()[0])
-	a, _ := newCPUs[float64](t, p.domain, "")
+	a, _ := newCPUs[float64](t, p.domain, CPUOptions{})
 	size := a.SnapshotSize()
 	bad := p.shot
 	bad.Receivers.Cell = append([]int32{int32(p.domain.Cells())}, bad.Receivers.Cell[1:]...)
@@ -323,7 +335,7 @@ func TestBadArgumentsAreRefused(t *testing.T) {
 		"too few slots":        a.Forward(&p.shot, 0, 3, &Snapshots[float64]{Every: 1, Data: make([]float64, 2*size)}),
 		"slots begin later":    a.Forward(&p.shot, 0, 3, &Snapshots[float64]{Every: 1, First: 1, Data: make([]float64, 3*size)}),
 		"small gradient":       a.Adjoint(&p.shot, 0, 1, &Snapshots[float64]{Every: 1, Data: make([]float64, size)}, &Imaging[float64]{Gradient: make([]float64, 3)}),
-		"unknown instructions": func() error { _, err := NewCPU[float32](p.domain, "neon"); return err }(),
+		"unknown instructions": func() error { _, err := NewCPU[float32](p.domain, CPUOptions{InstructionSet: "neon"}); return err }(),
 		"odd order":            CheckOrder(3),
 		"order 10":             CheckOrder(10),
 	} {
@@ -342,7 +354,7 @@ func TestTimeStepLimitIsTheStabilityLimit(t *testing.T) {
 			n := 24
 			zero := [][]float64{make([]float64, n), make([]float64, n)}
 			d := Domain{Shape: []int{n, n}, Spacing: []float64{10, 14}, Order: order, A: zero, B: zero}
-			s, _ := newCPUs[float64](t, d, "")
+			s, _ := newCPUs[float64](t, d, CPUOptions{})
 			// The limit belongs to the checkerboard of an infinite grid; a grid with walls reaches it from below as it grows.
 			vdt := c.factor * MaxTimeStep(order, 1, d.Spacing...)
 			m := make([]float64, n*n)

@@ -254,7 +254,7 @@ func (p *PropagatorOf[T]) newSolver() (kernels.Solver[T], error) {
 		}
 		return t, nil
 	}
-	s, err := kernels.NewCPU[T](p.domain, p.options.InstructionSet)
+	s, err := kernels.NewCPU[T](p.domain, kernels.CPUOptions{InstructionSet: p.options.InstructionSet, Threads: p.plan.ThreadsPerShot})
 	if err != nil {
 		return nil, err
 	}
