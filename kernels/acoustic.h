@@ -8,7 +8,8 @@
 //
 //     u[n+1] = 2 u[n] - u[n-1] + M (w[n] + f[n]),      w[n] = Σ_d ( D2_d u[n] + cpml_d[n] )
 //
-// D1_d and D2_d are the central differences of order 2R along axis d, CPML after Pasalic & McGarry (2010, SEG Expanded
+// D2_d are the central differences of order 2R along axis d. D1_d acts in the layers only, where a wave is to vanish and not to
+// travel at the right speed: order 4 does for it at orders 6 and 8 as well. CPML after Pasalic & McGarry (2010, SEG Expanded
 // Abstracts, "Convolutional perfectly matched layer for isotropic and anisotropic acoustic wave equations"):
 //
 //     ψ[n] = b ψ[n-1] + a D1 u[n]
@@ -28,6 +29,9 @@
 // The macros take scalars, GNU vectors or CUDA registers alike: they are the only place where the formulas stand.
 #ifndef GOFWI_ACOUSTIC_H
 #define GOFWI_ACOUSTIC_H
+
+// Half the order of D1 in CPML.
+#define ACOUSTIC_CPML_RADIUS(R) ((R) < 2 ? (R) : 2)
 
 // Time step: value at n+1 (or n-1 in the adjoint) from now, the one before, M and the spatial part w.
 #define ACOUSTIC_STEP(now, before, m, w) ((now) + (now) - (before) + (m) * (w))

@@ -8,14 +8,14 @@ import (
 // MaxRadius is half the highest order in space.
 const MaxRadius = 4
 
-// Weights of the central differences of order 2R, by R. D1: Σ_k d1[k] (u[i+k] - u[i-k]) / h. D2: (d2[0] u[i] +
-// Σ_k d2[k] (u[i+k] + u[i-k])) / h². Fornberg (1988), Math. Comp. 51, 699-706.
+// Weights of the central differences, by R. D1, of order min(2R, 4) as ACOUSTIC_CPML_RADIUS says: Σ_k d1[k] (u[i+k] - u[i-k]) / h. D2, of order
+// 2R: (d2[0] u[i] + Σ_k d2[k] (u[i+k] + u[i-k])) / h². Fornberg (1988), Math. Comp. 51, 699-706.
 var (
 	d1Weights = [MaxRadius + 1][]float64{
 		1: {0, 1. / 2},
 		2: {0, 2. / 3, -1. / 12},
-		3: {0, 3. / 4, -3. / 20, 1. / 60},
-		4: {0, 4. / 5, -1. / 5, 4. / 105, -1. / 280},
+		3: {0, 2. / 3, -1. / 12, 0},
+		4: {0, 2. / 3, -1. / 12, 0, 0},
 	}
 	d2Weights = [MaxRadius + 1][]float64{
 		1: {-2, 1},

@@ -133,7 +133,7 @@ func (s *CPU[T]) init2D() {
 }
 
 // layers returns the at most two disjoint ranges of rows or columns, aligned to multiples of align, that hold all a ≠ 0 and
-// reach radius cells further. size is the number of rows or columns, rounded up to a multiple of align.
+// reach radius cells further, as the adjoint's D2 s does. size is the number of rows or columns, rounded up to a multiple of align.
 func layers(a []float64, size, radius, align int) [2][2]int {
 	n := len(a)
 	var out [2][2]int

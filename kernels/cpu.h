@@ -12,7 +12,7 @@ enum {
 	CPU_PLANES = 4, // planes that are stepped together in 3D
 };
 
-// A block of rows or columns in which CPML acts, R cells wider than the layer on its inner side, since D1 ψ reaches there.
+// A block of rows or columns in which CPML acts, R cells wider than the layer on its inner side, since D2 s reaches there.
 typedef struct {
 	int begin, end;  // rows (multiples of CPU_ROWS), or columns (multiples of CPU_LANES)
 	void *memory[2]; // ψ and ζ, or p and s, at the block's first cell; a block of rows has zeros around

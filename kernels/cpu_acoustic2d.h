@@ -21,6 +21,7 @@
 #define VECU NAME(vecu)
 #define RUN NAME(run_vec)
 #define TILE 128 // columns
+#define R1 ACOUSTIC_CPML_RADIUS(R)
 #define INLINE static inline __attribute__((always_inline))
 typedef REAL VEC __attribute__((vector_size(LANES * sizeof(REAL)), may_alias));
 typedef LANE_INDEX IVEC __attribute__((vector_size(LANES * sizeof(REAL))));
@@ -144,12 +145,12 @@ static void NAME(arrive)(cpu_solver *s)
 	}
 }
 
-// Differences of order 2R, added to sum: the first down a column of vectors in registers; the second, without its middle
-// tap, along x at p and down a column.
+// Differences added to sum: the first down a column of vectors in registers; the second, without its middle tap, along x
+// at p and down a column.
 INLINE VEC NAME(d1_column)(const int R, const REAL *c, VEC sum, const VEC *p)
 {
 #pragma GCC unroll 4
-	for (int k = 1; k <= R; k++)
+	for (int k = 1; k <= R1; k++)
 		sum += c[k] * (p[k] - p[-k]);
 	return sum;
 }
@@ -181,7 +182,7 @@ INLINE void NAME(memory_z)(const int R, const int adjoint, const NAME(pass) *pas
 	const REAL *a = (const REAL *)s->az + block->begin, *b = (const REAL *)s->bz + block->begin;
 	const VEC none = {0};
 	REAL c[MAX_RADIUS + 1];
-	for (int k = 1; k <= R; k++)
+	for (int k = 1; k <= R1; k++)
 		c[k] = adjoint ? -pass->d1z[k] : pass->d1z[k];
 	const cpu_range tile = {j0, j1}, *active = s->active + block->begin / CPU_ROWS;
 	if (adjoint)
@@ -200,10 +201,10 @@ INLINE void NAME(memory_z)(const int R, const int adjoint, const NAME(pass) *pas
 		if (!any) // ψ and p stay zero on the inner side of the layer
 			continue;
 		for (int j = r.begin; j < r.end; j += LANES) {
-			VEC column[ROWS + 2 * R];
+			VEC column[ROWS + 2 * R1];
 #pragma GCC unroll 16
-			for (int k = 0; k < ROWS + 2 * R; k++) {
-				const ptrdiff_t at = (i + k - R) * ld + j;
+			for (int k = 0; k < ROWS + 2 * R1; k++) {
+				const ptrdiff_t at = (i + k - R1) * ld + j;
 				column[k] = LOAD(u + at);
 				if (adjoint)
 					column[k] += LOAD(second + at);
@@ -211,7 +212,7 @@ INLINE void NAME(memory_z)(const int R, const int adjoint, const NAME(pass) *pas
 #pragma GCC unroll 8
 			for (int r = 0; r < ROWS; r++) {
 				REAL *memory = first + (i + r) * ld + j;
-				VEC drive = NAME(d1_column)(R, c, none, column + r + R);
+				VEC drive = NAME(d1_column)(R, c, none, column + r + R1);
 				STORE(memory, CPML_MEMORY(LOAD(memory), a[i + r], b[i + r], drive));
 			}
 		}
@@ -242,7 +243,7 @@ INLINE void NAME(cpml_x)(const int R, const int adjoint, const NAME(pass) *pass,
 	const REAL *a = (const REAL *)s->ax + block->begin, *b = (const REAL *)s->bx + block->begin;
 	REAL c1[MAX_RADIUS + 1], c2[MAX_RADIUS + 1];
 	for (int k = 0; k <= R; k++) {
-		c1[k] = adjoint ? -pass->d1x[k] : pass->d1x[k];
+		c1[k] = k > R1 ? 0 : adjoint ? -pass->d1x[k] : pass->d1x[k];
 		c2[k] = pass->d2x[k];
 	}
 	for (int r = 0; r < ROWS; r++) {
@@ -277,7 +278,8 @@ INLINE void NAME(cpml_x)(const int R, const int adjoint, const NAME(pass) *pass,
 						plus = NAME(right)(k, t, t_next);
 						minus = NAME(left)(k, t_prev, t);
 					}
-					d1 += c1[k] * (plus - minus);
+					if (k <= R1)
+						d1 += c1[k] * (plus - minus);
 					d2_next += c2[k] * (plus + minus);
 				}
 				t_prev = t;
@@ -288,7 +290,7 @@ INLINE void NAME(cpml_x)(const int R, const int adjoint, const NAME(pass) *pass,
 			if (j > 0) {
 				const int at = j - LANES;
 #pragma GCC unroll 4
-				for (int k = 1; k <= R; k++)
+				for (int k = 1; k <= R1; k++)
 					d2 += c1[k] * (NAME(right)(k, cur, next) - NAME(left)(k, prev, cur));
 				if (!adjoint) {
 					VEC zeta = CPML_MEMORY(LOAD(second + at), LOAD(a + at), LOAD(b + at), d2);
@@ -322,7 +324,7 @@ INLINE void NAME(sweep)(const int R, const int adjoint, const int in_x, const in
 	for (int k = 0; k <= R; k++) {
 		cz[k] = pass->d2z[k];
 		cx[k] = pass->d2x[k];
-		bz[k] = adjoint ? -pass->d1z[k] : pass->d1z[k];
+		bz[k] = k > R1 ? 0 : adjoint ? -pass->d1z[k] : pass->d1z[k];
 	}
 	const REAL *az = (const REAL *)s->az + i, *decay_z = (const REAL *)s->bz + i;
 	REAL *first_z = in_z ? (REAL *)z->memory[0] + (i - z->begin) * ld : NULL;
@@ -331,16 +333,17 @@ INLINE void NAME(sweep)(const int R, const int adjoint, const int in_x, const in
 	const REAL *strip = (const REAL *)s->strip - j0;
 
 	for (int j = j0; j < j1; j += LANES) {
-		VEC column[ROWS + 2 * R], first[ROWS + 2 * R];
+		VEC column[ROWS + 2 * R], first[ROWS + 2 * R1];
 #pragma GCC unroll 16
 		for (int k = 0; k < ROWS + 2 * R; k++) {
 			column[k] = LOAD(u + (k - R) * ld + j);
-			if (in_z) {
-				first[k] = LOAD(first_z + (k - R) * ld + j);
-				if (adjoint)
-					column[k] += LOAD(second_z + (k - R) * ld + j);
-			}
+			if (in_z && adjoint)
+				column[k] += LOAD(second_z + (k - R) * ld + j);
 		}
+		if (in_z)
+#pragma GCC unroll 16
+			for (int k = 0; k < ROWS + 2 * R1; k++)
+				first[k] = LOAD(first_z + (k - R1) * ld + j);
 #pragma GCC unroll 8
 		for (int r = 0; r < ROWS; r++) {
 			const REAL *p = u + r * ld + j;
@@ -351,7 +354,7 @@ INLINE void NAME(sweep)(const int R, const int adjoint, const int in_x, const in
 			} else {
 				w = NAME(d2_column)(R, cz, cz[0] * column[r + R], column + r + R);
 				if (in_z) {
-					w = NAME(d1_column)(R, bz, w, first + r + R);
+					w = NAME(d1_column)(R, bz, w, first + r + R1);
 					if (!adjoint) {
 						VEC zeta = CPML_MEMORY(LOAD(second_z + r * ld + j), az[r], decay_z[r], w);
 						STORE(second_z + r * ld + j, zeta);
@@ -518,9 +521,11 @@ INLINE REAL *NAME(slot)(const cpu_run *run, int n)
 static NAME(pass) NAME(new_pass)(cpu_solver *s)
 {
 	NAME(pass) p = {.solver = s};
-	for (int k = 0; k <= s->radius; k++) {
+	for (int k = 0; k <= ACOUSTIC_CPML_RADIUS(s->radius); k++) {
 		p.d1z[k] = (REAL)(s->d1[k] * s->iz);
 		p.d1x[k] = (REAL)(s->d1[k] * s->ix);
+	}
+	for (int k = 0; k <= s->radius; k++) {
 		p.d2z[k] = (REAL)s->d2z[k];
 		p.d2x[k] = (REAL)s->d2x[k];
 	}

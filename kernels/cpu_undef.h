@@ -5,6 +5,7 @@
 #undef VECU
 #undef INLINE
 #undef TILE
+#undef R1
 #undef LOAD
 #undef LOADU
 #undef LOADRUN
