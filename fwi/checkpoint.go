@@ -48,6 +48,7 @@ type snapshotScalars struct {
 	Solves, Seconds float64
 	Shots           []int
 	Method          *State
+	Learned         *Learned
 	History         []historyLine
 }
 
@@ -64,7 +65,7 @@ func SaveSnapshot(path, fingerprint string, s *Snapshot) error {
 		return err
 	}
 	defer f.Close()
-	scalars := snapshotScalars{fingerprint, s.Stage, s.Batch, s.Solves, s.Seconds, s.Shots, s.Method, nil}
+	scalars := snapshotScalars{fingerprint, s.Stage, s.Batch, s.Solves, s.Seconds, s.Shots, s.Method, s.Learned, nil}
 	for _, r := range s.History {
 		line := historyLine{Record: r}
 		if !math.IsNaN(r.ModelRMS) {
@@ -91,6 +92,10 @@ func SaveSnapshot(path, fingerprint string, s *Snapshot) error {
 			array("/method/"+name, *v)
 		}
 	}
+	if s.Learned != nil {
+		array("/learned/s", s.Learned.S)
+		array("/learned/y", s.Learned.Y)
+	}
 	if err != nil {
 		return err
 	}
@@ -115,7 +120,8 @@ func LoadSnapshot(path, fingerprint string) (*Snapshot, error) {
 	if scalars.Fingerprint != fingerprint {
 		return nil, fmt.Errorf("%s belongs to another problem or configuration: it cannot be resumed with these", path)
 	}
-	s := &Snapshot{Stage: scalars.Stage, Batch: scalars.Batch, Solves: scalars.Solves, Seconds: scalars.Seconds, Shots: scalars.Shots, Method: scalars.Method}
+	s := &Snapshot{Stage: scalars.Stage, Batch: scalars.Batch, Solves: scalars.Solves, Seconds: scalars.Seconds, Shots: scalars.Shots, Method: scalars.Method,
+		Learned: scalars.Learned}
 	for _, line := range scalars.History {
 		r := line.Record
 		r.ModelRMS = math.NaN()
@@ -136,6 +142,10 @@ func LoadSnapshot(path, fingerprint string) (*Snapshot, error) {
 		for name, v := range s.Method.Arrays() {
 			array("/method/"+name, v)
 		}
+	}
+	if s.Learned != nil {
+		array("/learned/s", &s.Learned.S)
+		array("/learned/y", &s.Learned.Y)
 	}
 	if err != nil {
 		return nil, err

@@ -69,7 +69,16 @@ type Snapshot struct {
 	Illumination []float32 // that the preconditioner uses, stage's grid
 	Method       *State    // nil: the stage has not begun
 	Wavelet      []float32 // estimated factor of the stage's wavelets, nil: none
+	Learned      *Learned  // by the stage before, nil: nothing
 	History      []Record
+}
+
+// Learned are the pairs with which a stage's L-BFGS ended. The next stage begins with them: what a direction costs in one band
+// resembles what it costs in the next, and the ten iterations that learn it anew are saved.
+type Learned struct {
+	Shape []int // of the stage's grid
+	Pairs int
+	S, Y  []float32 `json:"-"` // [Pairs, cells]
 }
 
 // NewRun returns a run from the beginning; the problem must be prepared.
@@ -304,6 +313,12 @@ func (r *Run) begin(ctx context.Context, method Method) error {
 	if err := method.Start(x, e.Evaluation); err != nil {
 		return err
 	}
+	if l := r.state.Learned; l != nil {
+		if err := method.Restore(l.onto(r.level.grid, method.State())); err != nil {
+			return err
+		}
+		r.state.Learned = nil
+	}
 	r.method, r.x = method, x
 	r.note(0, e.Misfit)
 	r.observe(false)
@@ -412,10 +427,33 @@ func (r *Run) observe(trial bool) {
 	r.Observer(p)
 }
 
+// onto returns a method's state with the pairs on its grid. Their products s·y stay what they were: gradients are summed over
+// cells that have become more.
+func (l *Learned) onto(g wave.Grid, st *State) *State {
+	from := wave.Grid{Shape: l.Shape, Origin: g.Origin}
+	n, m := g.Cells(), from.Cells()
+	for d, cells := range l.Shape {
+		from.Spacing = append(from.Spacing, g.Spacing[d]*float64(g.Shape[d]-1)/float64(cells-1))
+	}
+	regrid := wave.NewRegrid(g, from)
+	st.Status.Pairs, st.PairS, st.PairY = l.Pairs, make([]float32, l.Pairs*n), make([]float32, l.Pairs*n)
+	for k := range l.Pairs {
+		regrid.Prolong(st.PairS[k*n:(k+1)*n], l.S[k*m:(k+1)*m])
+		regrid.Prolong(st.PairY[k*n:(k+1)*n], l.Y[k*m:(k+1)*m])
+	}
+	for i := range st.PairY {
+		st.PairY[i] *= float32(m) / float32(n)
+	}
+	return st
+}
+
 // endStage puts the stage's change into the model of the user's grid.
 func (r *Run) endStage() error {
 	r.state.Base = r.Model() // of the stage's last iterate
 	r.state.Stage++
+	if st := r.method.State(); st.Status.Pairs > 0 {
+		r.state.Learned = &Learned{Shape: r.level.grid.Shape, Pairs: st.Status.Pairs, S: st.PairS, Y: st.PairY}
+	}
 	r.state.Method, r.state.Illumination, r.state.Wavelet = nil, nil, nil
 	r.method = nil
 	return r.save()
