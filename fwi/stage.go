@@ -80,6 +80,7 @@ func newLevel(ctx context.Context, p *Problem, c Config, s Stage) (*level, error
 	l.survey = &wave.Survey{DT: dt, NT: nt, Shots: make([]wave.Shot, len(p.Survey.Shots))}
 	l.observed = make([][]float32, len(p.Survey.Shots))
 	l.weights = make([][]float32, len(p.Survey.Shots))
+	kept := map[*wave.Position][]int{} // of the receivers that shots share
 	thinned := map[*wave.Position][]wave.Position{}
 	wavelets := map[*float32][]float32{}
 	for i := range p.Survey.Shots {
@@ -92,9 +93,9 @@ func newLevel(ctx context.Context, p *Problem, c Config, s Stage) (*level, error
 			to.Wavelets = append(to.Wavelets, wavelets[&w[0]])
 		}
 		key := &from.Receivers[0]
-		every := receiverStep(from.Receivers, wavelength)
-		if thinned[key] == nil {
-			for r := 0; r < len(from.Receivers); r += every {
+		if kept[key] == nil {
+			kept[key] = keptReceivers(from.Receivers, wavelength)
+			for _, r := range kept[key] {
 				thinned[key] = append(thinned[key], from.Receivers[r])
 			}
 		}
@@ -105,10 +106,8 @@ func newLevel(ctx context.Context, p *Problem, c Config, s Stage) (*level, error
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		from := &p.Survey.Shots[i]
-		every := receiverStep(from.Receivers, wavelength)
 		var traces []float32
-		for r := 0; r < len(from.Receivers); r += every {
+		for _, r := range kept[&p.Survey.Shots[i].Receivers[0]] {
 			traces = append(traces, p.Observed[i][r*p.Survey.NT:(r+1)*p.Survey.NT]...)
 		}
 		l.observed[i] = convert.apply(traces)
@@ -122,7 +121,7 @@ func newLevel(ctx context.Context, p *Problem, c Config, s Stage) (*level, error
 	}
 	l.mask = stageMask(l.regrid, p.Mask)
 	if allZero(l.mask) {
-		return nil, fmt.Errorf("on the stage's grid of %d × %d cells the update mask freezes everything", l.grid.NZ(), l.grid.NX())
+		return nil, fmt.Errorf("on the stage's grid of %s cells the update mask freezes everything", wave.Times("%d", l.grid.Shape))
 	}
 	o.DT = dt
 	l.propagator, err = wave.NewPropagator(l.grid, l.survey, o)
@@ -138,20 +137,6 @@ func (c Config) slowest(p *Problem) float64 {
 	return vmin
 }
 
-// receiverStep thins receivers that stand closer than a quarter of the shortest wavelength (m): the field between them is known
-// from those that remain, and on coarse grids reading them costs more than stepping the field.
-func receiverStep(receivers []wave.Position, wavelength float64) int {
-	if len(receivers) < 2 {
-		return 1
-	}
-	first, last := receivers[0], receivers[len(receivers)-1]
-	spacing := math.Hypot(last[0]-first[0], last[1]-first[1]) / float64(len(receivers)-1)
-	if !(spacing > 0) {
-		return 1
-	}
-	return max(1, int(0.25*wavelength/spacing))
-}
-
 // Offsets below nearField cells of the stage's grid are left out, with a taper up to twice that: so close to a source, its
 // discrete image is not yet that of a point, and there the traces are strongest.
 const nearField = 2
@@ -159,13 +144,13 @@ const nearField = 2
 // traceWeights returns the weight of each receiver of a shot: a window in offset between the near field and maxOffset (0: none). It
 // is nil where all would be one, or where all receivers stand in the near field.
 func traceWeights(shot *wave.Shot, g wave.Grid, maxOffset float64) []float32 {
-	near := nearField * max(g.DZ(), g.DX())
+	near := nearField * g.MaxSpacing()
 	w := make([]float32, len(shot.Receivers))
 	ones, zeros := true, true
 	for i, r := range shot.Receivers {
 		offset := math.Inf(1)
 		for _, s := range shot.Sources {
-			offset = min(offset, math.Hypot(r[0]-s[0], r[1]-s[1]))
+			offset = min(offset, wave.Distance(r, s))
 		}
 		v := min(max(offset/near-1, 0), 1)
 		if maxOffset > 0 {
