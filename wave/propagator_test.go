@@ -7,6 +7,8 @@ import (
 	"math"
 	"math/rand/v2"
 	"testing"
+
+	"gofwi/kernels"
 )
 
 var background = context.Background()
@@ -35,6 +37,28 @@ func newTestSetup(shots int) testSetup {
 		sources = append(sources, Position{17.3, 150 + 371.7*float64(i)/float64(shots)})
 	}
 	receivers := append(Line(9, 23.7, 130, 700), Position{305, 400}, Position{5, 333}) // the last on the first row of cells
+	s.survey = FixedSpread(sources, receivers, wavelet, dt)
+	return s
+}
+
+// newTestSetup3D is the like in three dimensions, small and short.
+func newTestSetup3D(shots int) testSetup {
+	rng := rand.New(rand.NewPCG(8, 8))
+	s := testSetup{grid: Grid{Shape: []int{13, 12, 17}, Spacing: []float64{10, 12, 11}, Origin: []float64{5, -40, 100}}}
+	s.vp, s.dv = make([]float64, s.grid.Cells()), make([]float64, s.grid.Cells())
+	for i := range s.vp {
+		at := s.grid.Index(i)
+		z, y, x := float64(at[0]), float64(at[1]), float64(at[2])
+		s.vp[i] = 1500 + 60*z + 120*math.Sin(x/4+y/3) + 30*rng.NormFloat64()
+		s.dv[i] = 40 * math.Exp(-(math.Pow(z-6, 2)+math.Pow(y-5, 2)+math.Pow(x-9, 2))/8) * (1 + 0.5*rng.NormFloat64())
+	}
+	nt, dt := 70, 0.004
+	wavelet := Ricker(16, dt, nt, 0.075)
+	var sources []Position
+	for i := range shots {
+		sources = append(sources, Position{17.3, -33 + 97.1*float64(i)/float64(shots), 131.7 + 91.3*float64(i)/float64(shots)})
+	}
+	receivers := append(Patch(2, 3, 23.7, -31, 77, 113, 262), Position{105, 20, 188}, Position{5, -6, 133})
 	s.survey = FixedSpread(sources, receivers, wavelet, dt)
 	return s
 }
@@ -78,15 +102,22 @@ func noise(n int, seed uint64) []float64 {
 	return v
 }
 
-// eachPhysics calls f for every order, with and without a free surface, and with a reflecting side.
-func eachPhysics(t *testing.T, f func(t *testing.T, o Options)) {
-	for order := 2; order <= 8; order += 2 {
-		for _, free := range []bool{false, true} {
-			o := Options{Order: order, FreeSurface: free}
-			if order == 4 {
-				o.Reflecting = map[Side]bool{Right: true}
+// eachPhysics calls f for two and three dimensions and every order, with and without a free surface, and with a reflecting side. Each
+// problem has the given number of shots.
+func eachPhysics(t *testing.T, shots int, f func(t *testing.T, s testSetup, o Options)) {
+	for axes := 2; axes <= 3; axes++ {
+		s, side, layer := newTestSetup(shots), Right, 0
+		if axes == 3 {
+			s, side, layer = newTestSetup3D(shots), Back, 6 // a thin layer is as exact a part of the scheme
+		}
+		for order := 2; order <= 8; order += 2 {
+			for _, free := range []bool{false, true} {
+				o := Options{Order: order, FreeSurface: free, Layer: layer}
+				if order == 4 {
+					o.Reflecting = map[Side]bool{side: true}
+				}
+				t.Run(fmt.Sprintf("%dD order %d free surface %v", axes, order, free), func(t *testing.T) { f(t, s, o) })
 			}
-			t.Run(fmt.Sprintf("order %d free surface %v", order, free), func(t *testing.T) { f(t, o) })
 		}
 	}
 }
@@ -94,10 +125,9 @@ func eachPhysics(t *testing.T, f func(t *testing.T, o Options)) {
 // ⟨J δv, r⟩ = ⟨δv, Jᵀ r⟩ and ⟨F w, r⟩ = ⟨w, Fᵀ r⟩, resampling, interpolation and layers included. Round-off of 1e-16 grows
 // with the square root of some 1e7 additions.
 func TestBornAndForwardPassDotProduct(t *testing.T) {
-	s := newTestSetup(2)
-	shots := s.survey.AllShots()
+	shots := []int{0, 1}
 	var worst float64
-	eachPhysics(t, func(t *testing.T, o Options) {
+	eachPhysics(t, len(shots), func(t *testing.T, s testSetup, o Options) {
 		o.Storage = EveryStep
 		p := newTest64(t, s, o)
 		born, err := p.Born(background, s.vp, s.dv, shots)
@@ -140,7 +170,7 @@ func TestBornAndForwardPassDotProduct(t *testing.T) {
 			t.Errorf("BornAdjoint differs from the gradient by %.1e", e)
 		}
 	})
-	fmt.Printf("verification: dot products of Forward and Born, float64, orders 2 to 8, with and without free surface: worst relative difference %.1e\n", worst)
+	fmt.Printf("verification: dot products of Forward and Born, float64, 2D and 3D, orders 2 to 8, with and without free surface: worst relative difference %.1e\n", worst)
 }
 
 // leastSquares returns the misfit ½ Σ (d - observed)² with its adjoint source.
@@ -158,10 +188,9 @@ func leastSquares(observed [][]float64) Misfit[float64] {
 
 // The remainder |J(v + h δv) - J(v) - h ⟨g, δv⟩| falls as h².
 func TestGradientMatchesTaylorExpansion(t *testing.T) {
-	s := newTestSetup(2)
-	shots := s.survey.AllShots()
+	shots := []int{0, 1}
 	least, most := math.Inf(1), 0.0
-	eachPhysics(t, func(t *testing.T, o Options) {
+	eachPhysics(t, len(shots), func(t *testing.T, s testSetup, o Options) {
 		o.Storage = EveryStep
 		p := newTest64(t, s, o)
 		other := make([]float64, len(s.vp))
@@ -205,13 +234,12 @@ func TestGradientMatchesTaylorExpansion(t *testing.T) {
 			}
 		}
 	})
-	fmt.Printf("verification: Taylor test of the gradient, float64, orders 2 to 8, with and without free surface: slopes %.3f to %.3f\n", least, most)
+	fmt.Printf("verification: Taylor test of the gradient, float64, 2D and 3D, orders 2 to 8, with and without free surface: slopes %.3f to %.3f\n", least, most)
 }
 
 func TestFloat32KernelsMatchReference(t *testing.T) {
-	s := newTestSetup(1)
 	var worst float64
-	eachPhysics(t, func(t *testing.T, o Options) {
+	eachPhysics(t, 1, func(t *testing.T, s testSetup, o Options) {
 		o.Storage = EveryStep
 		o.MaxVelocity = 3000
 		fast, err := NewPropagator(s.grid, s.survey, o)
@@ -255,7 +283,7 @@ func TestFloat32KernelsMatchReference(t *testing.T) {
 			t.Errorf("misfits %g and %g differ", got.Misfit, want.Misfit)
 		}
 	})
-	fmt.Printf("verification: float32 kernels against the plain float64 reference: gradients differ by at most %.1e\n", worst)
+	fmt.Printf("verification: float32 kernels against the plain float64 reference, 2D and 3D: gradients differ by at most %.1e\n", worst)
 }
 
 func widen(v []float32) []float64 {
@@ -269,17 +297,17 @@ func widen(v []float32) []float64 {
 // With snapshots at one and a half times the Nyquist rate of the band's upper end, -40 dB, the gradient is off by what lies
 // beyond that end: some 1e-2 of amplitude, squared and again as a fraction of the product.
 func TestEverykthStorageAgreesWithEveryStep(t *testing.T) {
-	s := newTestSetup(2)
-	shots := s.survey.AllShots()
+	shots := []int{0, 1}
 	var worst float64
-	eachPhysics(t, func(t *testing.T, o Options) {
+	eachPhysics(t, len(shots), func(t *testing.T, s testSetup, o Options) {
+		silence := make([]float64, len(s.survey.Shots[0].Receivers)*s.survey.NT)
 		gradient := func(storage Storage) *Gradient[float64] {
 			o.Storage = storage
 			p := newTest64(t, s, o)
 			if storage == EveryKth && p.Plan().SnapshotInterval < 2 {
 				t.Fatalf("the interval is %d: nothing to test", p.Plan().SnapshotInterval)
 			}
-			g, err := p.Gradient(background, s.vp, shots, leastSquares([][]float64{make([]float64, 11*s.survey.NT), make([]float64, 11*s.survey.NT)}))
+			g, err := p.Gradient(background, s.vp, shots, leastSquares([][]float64{silence, silence}))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -294,43 +322,49 @@ func TestEverykthStorageAgreesWithEveryStep(t *testing.T) {
 			t.Errorf("illuminations differ by %.1e", e)
 		}
 	})
-	fmt.Printf("verification: storage every-kth at 1.5 times the Nyquist rate against every-step: gradients differ by at most %.1e (bound 2e-3)\n", worst)
+	fmt.Printf("verification: storage every-kth at 1.5 times the Nyquist rate against every-step, 2D and 3D: gradients differ by at most %.1e (bound 2e-3)\n", worst)
 }
 
 func TestThreadsDoNotChangeABit(t *testing.T) {
-	s := newTestSetup(7)
-	vp := make([]float32, len(s.vp))
-	for i, v := range s.vp {
-		vp[i] = float32(v)
-	}
-	run := func(threads int) *Gradient[float32] {
-		p, err := NewPropagator(s.grid, s.survey, Options{MaxVelocity: 3000, Threads: threads})
-		if err != nil {
-			t.Fatal(err)
+	// Fewer shots than threads: in 3D several of them step one shot.
+	for _, s := range []testSetup{newTestSetup(7), newTestSetup3D(7), newTestSetup3D(1)} {
+		vp := make([]float32, len(s.vp))
+		for i, v := range s.vp {
+			vp[i] = float32(v)
 		}
-		defer p.Close()
-		g, err := p.Gradient(background, vp, s.survey.AllShots(), func(shot int, d, a []float32) (float64, error) {
-			copy(a, d)
-			return float64(d[100]) + 1e9*float64(shot), nil
-		})
-		if err != nil {
-			t.Fatal(err)
+		run := func(threads int) *Gradient[float32] {
+			p, err := NewPropagator(s.grid, s.survey, Options{MaxVelocity: 3000, Threads: threads})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer p.Close()
+			plan := p.Plan()
+			if workers := min(threads, len(s.survey.Shots)); plan.Workers != workers || s.grid.Axes() == 3 && plan.ThreadsPerShot != threads/workers {
+				t.Errorf("%d threads: %d shots at a time with %d threads each", threads, plan.Workers, plan.ThreadsPerShot)
+			}
+			g, err := p.Gradient(background, vp, s.survey.AllShots(), func(shot int, d, a []float32) (float64, error) {
+				copy(a, d)
+				return float64(d[100]) + 1e9*float64(shot), nil
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return g
 		}
-		return g
-	}
-	one := run(1)
-	for _, threads := range []int{2, 5, 16} {
-		many := run(threads)
-		if one.Misfit != many.Misfit {
-			t.Errorf("%d threads: misfit %v instead of %v", threads, many.Misfit, one.Misfit)
-		}
-		for i := range one.VP {
-			if one.VP[i] != many.VP[i] || one.Illumination[i] != many.Illumination[i] {
-				t.Fatalf("%d threads: cell %d differs: %v, %v", threads, i, one.VP[i], many.VP[i])
+		one := run(1)
+		for _, threads := range []int{2, 5, 16} {
+			many := run(threads)
+			if one.Misfit != many.Misfit {
+				t.Errorf("%d threads: misfit %v instead of %v", threads, many.Misfit, one.Misfit)
+			}
+			for i := range one.VP {
+				if one.VP[i] != many.VP[i] || one.Illumination[i] != many.Illumination[i] {
+					t.Fatalf("%d threads: cell %d differs: %v, %v", threads, i, one.VP[i], many.VP[i])
+				}
 			}
 		}
 	}
-	fmt.Println("verification: misfit, gradient and illumination of 1, 2, 5 and 16 threads: the same bits")
+	fmt.Println("verification: misfit, gradient and illumination of 1, 2, 5 and 16 threads, over shots in 2D and 3D and inside shots in 3D: the same bits")
 }
 
 func TestModelsThatCannotBeSteppedAreRefused(t *testing.T) {
@@ -381,6 +415,9 @@ func TestUnusableSetupsAreRefused(t *testing.T) {
 		"too little memory":     {s, Options{MaxVelocity: 3000, Storage: EveryStep, MemoryLimit: 1 << 20}},
 		"unknown instructions":  {s, Options{MaxVelocity: 3000, InstructionSet: "neon"}},
 		"reference in float32":  {s, Options{MaxVelocity: 3000, Reference: true}},
+		"side of 3D in 2D":      {s, Options{MaxVelocity: 3000, Reflecting: map[Side]bool{Front: true}}},
+		"2D survey in 3D":       {testSetup{grid: newTestSetup3D(1).grid, survey: s.survey}, Options{MaxVelocity: 3000}},
+		"four axes":             {testSetup{grid: Grid{Shape: []int{9, 9, 9, 9}, Spacing: []float64{1, 1, 1, 1}}, survey: s.survey}, Options{MaxVelocity: 3000}},
 		"impossible grid":       {testSetup{grid: NewGrid2D(1, 5, 10, 10), survey: s.survey}, Options{MaxVelocity: 3000}},
 		"impossible spacing":    {testSetup{grid: NewGrid2D(10, 5, 10, 0), survey: s.survey}, Options{MaxVelocity: 3000}},
 		"negative snapshots":    {s, Options{MaxVelocity: 3000, SnapshotInterval: -1}},
@@ -408,23 +445,73 @@ func constant(n int, v float32) []float32 {
 }
 
 func TestPlannedMemoryIsWhatAGradientTakes(t *testing.T) {
-	s := newTestSetup(3)
-	vp := constant(s.grid.Cells(), 2000)
-	for _, o := range []Options{{Storage: EveryStep}, {Storage: EveryKth}, {Order: 2, Layer: 3, FreeSurface: true}, {Reflecting: map[Side]bool{Left: true, Bottom: true}}} {
-		o.MaxVelocity, o.Threads = 3000, 1
-		p, err := NewPropagator(s.grid, s.survey, o)
-		if err != nil {
-			t.Fatal(err)
+	for _, s := range []testSetup{newTestSetup(3), newTestSetup3D(3)} {
+		vp := constant(s.grid.Cells(), 2000)
+		for _, o := range []Options{{Storage: EveryStep}, {Storage: EveryKth}, {Order: 2, Layer: 3, FreeSurface: true}, {Reflecting: map[Side]bool{Left: true, Bottom: true}}} {
+			o.MaxVelocity, o.Threads = 3000, 1
+			p, err := NewPropagator(s.grid, s.survey, o)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer p.Close()
+			if _, err := p.Gradient(background, vp, []int{0}, func(int, []float32, []float32) (float64, error) { return 0, nil }); err != nil {
+				t.Fatal(err)
+			}
+			w := p.workers[0]
+			receivers := len(s.survey.Shots[0].Receivers)
+			taken := w.solver.Bytes() + 4*(len(w.snapshots)+len(w.gradient)+len(w.illumination)+receivers*(p.plan.Steps+2*s.survey.NT))
+			if ratio := float64(p.plan.BytesPerWorker) / float64(taken); ratio < 0.9 || ratio > 1.1 {
+				t.Errorf("%dD, %+v: %d bytes planned, %d taken", s.grid.Axes(), o, p.plan.BytesPerWorker, taken)
+			}
 		}
-		defer p.Close()
-		if _, err := p.Gradient(background, vp, []int{0}, func(int, []float32, []float32) (float64, error) { return 0, nil }); err != nil {
-			t.Fatal(err)
+	}
+}
+
+// A point between cells acts through its 8 neighbours along each axis: fields linear in each coordinate are read as they are, and above
+// a free surface images take the place of cells.
+func TestOffGridPointsReadLinearFields(t *testing.T) {
+	for _, s := range []testSetup{newTestSetup(1), newTestSetup3D(1)} {
+		var added [][2]int
+		for range s.grid.Shape {
+			added = append(added, [2]int{6, 5})
 		}
-		w := p.workers[0]
-		receivers := len(s.survey.Shots[0].Receivers)
-		taken := w.solver.Bytes() + 4*(len(w.snapshots)+len(w.gradient)+len(w.illumination)+receivers*(p.plan.Steps+2*s.survey.NT))
-		if ratio := float64(p.plan.BytesPerWorker) / float64(taken); ratio < 0.9 || ratio > 1.1 {
-			t.Errorf("%+v: %d bytes planned, %d taken", o, p.plan.BytesPerWorker, taken)
+		added[0][0] = 0
+		l := newLayout(s.grid, added, true)
+		inSolver := Grid{Shape: l.shape}
+		u := make([]float64, l.cells())
+		field := func(at []float64) float64 { // odd about the surface
+			v := at[0]
+			for _, x := range at[1:] {
+				v *= 1 + 0.05*x
+			}
+			return v
+		}
+		for i := range u {
+			index := inSolver.Index(i)
+			at := make([]float64, len(index))
+			for d, k := range index {
+				at[d] = float64(k)
+			}
+			u[i] = field(at)
+		}
+		for _, p := range s.survey.Shots[0].Receivers {
+			points := interpolate[float64](&l, []Position{p})
+			var got float64
+			for k, c := range points.Cell {
+				for r := range kernels.Run {
+					if w := points.Weight[kernels.Run*k+r]; w != 0 {
+						got += w * u[int(c)+r]
+					}
+				}
+			}
+			at := make([]float64, len(p))
+			for d := range p {
+				at[d] = l.inCells(p, d)
+			}
+			// the windowed sinc of 8 points reproduces a line to some 2e-3 of a cell's step
+			if want := field(at); math.Abs(got-want) > 4e-3*max(1, want) {
+				t.Errorf("%dD: at %v, cells %v, the field is read as %g instead of %g", s.grid.Axes(), p, at, got, want)
+			}
 		}
 	}
 }

@@ -22,6 +22,11 @@ func regridCases() []*Regrid {
 	for _, h := range []float64{1, 6, 11.3, 25, 90, 1e4} {
 		out = append(out, NewRegrid(fine, fine.Coarsen(h, h)))
 	}
+	volume := Grid{Shape: []int{23, 18, 31}, Spacing: []float64{5, 8, 6}, Origin: []float64{10, 0, -30}}
+	for _, h := range []float64{11.3, 25, 1e4} {
+		out = append(out, NewRegrid(volume, volume.Coarsen(h)))
+	}
+	out = append(out, NewRegrid(volume, Grid{Shape: []int{45, 35, 61}, Spacing: []float64{2.5, 4, 3}, Origin: volume.Origin}))
 	// a target finer than the model, as for modelling data
 	return append(out, NewRegrid(fine, Grid{Shape: []int{105, 261}, Spacing: []float64{2, 2.5}, Origin: fine.Origin}))
 }
@@ -53,20 +58,31 @@ func TestRegridKeepsConstantsAndProlongsLinearModels(t *testing.T) {
 				t.Fatalf("%v: constant 2345 m/s becomes %g in cell %d", r.Coarse.Shape, v, i)
 			}
 		}
-		for i := range coarse {
-			coarse[i] = float32(r.Coarse.DZ()*float64(i/r.Coarse.NX()) + 3*r.Coarse.DX()*float64(i%r.Coarse.NX()))
+		linear := func(g Grid, cell int) (v, step float64) {
+			for d, k := range g.Index(cell) {
+				v += float64(1+2*d) * g.Spacing[d] * float64(k)
+				step += float64(1+2*d) * g.Spacing[d]
+			}
+			return v, step
 		}
+		for i := range coarse {
+			v, _ := linear(r.Coarse, i)
+			coarse[i] = float32(v)
+		}
+		_, step := linear(r.Coarse, 0)
 		fine := make([]float32, r.Fine.Cells())
 		r.Prolong(fine, coarse)
 		for i, v := range fine {
-			want := r.Fine.DZ()*float64(i/r.Fine.NX()) + 3*r.Fine.DX()*float64(i%r.Fine.NX())
-			z, x := i/r.Fine.NX(), i%r.Fine.NX()
-			margin := func(d int) int { return int(4*max(r.Coarse.Spacing[d]/r.Fine.Spacing[d], 1)) + 1 }
-			if z < margin(0) || z >= r.Fine.NZ()-margin(0) || x < margin(1) || x >= r.Fine.NX()-margin(1) {
+			edge := false
+			for d, k := range r.Fine.Index(i) {
+				margin := int(4*max(r.Coarse.Spacing[d]/r.Fine.Spacing[d], 1)) + 1
+				edge = edge || k < margin || k >= r.Fine.Shape[d]-margin
+			}
+			if edge {
 				continue // beyond the edges the model is constant, not linear
 			}
 			// the windowed sinc reproduces a line to some 2e-3 of a coarse cell's step
-			if math.Abs(float64(v)-want) > 4e-3*(r.Coarse.DZ()+3*r.Coarse.DX()) {
+			if want, _ := linear(r.Fine, i); math.Abs(float64(v)-want) > 4e-3*step {
 				t.Fatalf("%v: linear model is %g instead of %g in cell %d", r.Coarse.Shape, v, want, i)
 			}
 		}
@@ -94,7 +110,12 @@ func TestVelocityIsRestrictedAsSquaredSlowness(t *testing.T) {
 }
 
 func TestVelocityGradientMatchesFiniteDifferences(t *testing.T) {
-	r := regridCases()[2]
+	for _, r := range []*Regrid{regridCases()[2], regridCases()[6]} {
+		checkVelocityGradient(t, r)
+	}
+}
+
+func checkVelocityGradient(t *testing.T, r *Regrid) {
 	rng := rand.New(rand.NewPCG(3, 3))
 	vp, dv := make([]float32, r.Fine.Cells()), noise32(r.Fine.Cells(), 9)
 	for i := range vp {

@@ -3,7 +3,10 @@ package wave
 import (
 	"fmt"
 	"math"
+	"math/cmplx"
 	"testing"
+
+	"gonum.org/v1/gonum/dsp/fourier"
 )
 
 // green returns the pressure at distance r (m) of a line source with wavelet s in a homogeneous medium,
@@ -140,6 +143,123 @@ func TestAbsorbingLayerReflectsLessThanOneInAThousand(t *testing.T) {
 			line += fmt.Sprintf(" %.1e at %.0f°", difference/mirror, angle)
 			if !(difference < 1e-3*mirror) {
 				t.Errorf("order %d: at %.0f° the layer reflects %.1e", order, angle, difference/mirror)
+			}
+		}
+		fmt.Println(line)
+	}
+}
+
+// throughScheme returns nt samples of a wavelet of the given function, filtered by exp(-iΩτ) with Ω = (2/dt) sin(ω dt/2): what arrives after τ
+// seconds if the time steps' error is all there is.
+func throughScheme(source func(float64) float64, tau, dt float64, nt int) []float64 {
+	n := 8 * nt
+	trace := make([]float64, n)
+	for i := range nt {
+		trace[i] = source(float64(i) * dt)
+	}
+	fft := fourier.NewFFT(n)
+	spectrum := fft.Coefficients(nil, trace)
+	for k := range spectrum {
+		omega := 2 / dt * math.Sin(math.Pi*float64(k)/float64(n))
+		spectrum[k] *= cmplx.Exp(complex(0, -omega*tau)) / complex(float64(n), 0)
+	}
+	return fft.Sequence(nil, spectrum)[:nt]
+}
+
+// In 3D the field of a point source is s(t - r/v) / (4π r). The analytic trace is read in the time of the scheme, so that the error left is that
+// in space, whatever the step.
+func TestErrorAgainstGreensFunctionFallsWithNominalOrderIn3D(t *testing.T) {
+	const velocity, peak, dt, nt = 2000.0, 10.0, 0.0015, 214
+	for order := 2; order <= 8; order += 2 {
+		coarse := map[int]float64{2: 10, 4: 16, 6: 16, 8: 16}[order]
+		var errors [2]float64
+		spacings := [2]float64{coarse, coarse / 1.25}
+		offset := []float64{4 * coarse, -4 * coarse, 8 * coarse} // on cells of both grids
+		r := Distance(offset, []float64{0, 0, 0})
+		for i, h := range spacings {
+			// nothing returns from the edges in time
+			n := 2*int(math.Ceil((velocity*nt*dt+r)/2/h)) + 1
+			g := NewGrid3D(n, n, n, h, h, h)
+			middle := g.End(0) / 2
+			receiver := Position{middle + offset[0], middle + offset[1], middle + offset[2]}
+			source := gauss(peak, 1.5/peak)
+			wavelet := make([]float32, nt)
+			for i := range wavelet {
+				wavelet[i] = float32(source(float64(i) * dt))
+			}
+			p, err := NewPropagatorOf[float64](g, FixedSpread([]Position{{middle, middle, middle}}, []Position{receiver}, wavelet, dt),
+				Options{MaxVelocity: velocity, Order: order, DT: dt, Reflecting: allSides})
+			if err != nil {
+				t.Fatal(err)
+			}
+			gathers, err := p.Forward(background, widen(constant(g.Cells(), velocity)), []int{0})
+			p.Close()
+			if err != nil {
+				t.Fatal(err)
+			}
+			want := throughScheme(source, r/velocity, dt, nt)
+			for i := range want {
+				want[i] /= 4 * math.Pi * r
+			}
+			errors[i] = relative(gathers[0], want)
+		}
+		rate := math.Log(errors[0]/errors[1]) / math.Log(1.25)
+		fmt.Printf("verification: Green's function in 3D, order %d: error %.2e at %.1f m, %.2e at %.1f m, order of convergence %.2f\n",
+			order, errors[0], spacings[0], errors[1], spacings[1], rate)
+		if math.Abs(rate-float64(order)) > 0.06*float64(order) {
+			t.Errorf("order %d converges with order %.2f", order, rate)
+		}
+	}
+}
+
+var allSides = map[Side]bool{Top: true, Bottom: true, Left: true, Right: true, Front: true, Back: true}
+
+// As in 2D, but with an edge of y that is near. 10 points per wavelength of the peak frequency.
+func TestAbsorbingLayerReflectsLessThanOneInAThousandIn3D(t *testing.T) {
+	const h, velocity, peak, nt, dt, depth = 20.0, 2000.0, 10.0, 180, 0.0035, 200.0
+	offsets := []float64{0, 200, 400, 660} // incidence up to 59°
+	source := gauss(peak, 1.5/peak)
+	wavelet := Ricker(peak, dt, nt, 1.5/peak)
+	for _, c := range []struct{ order, layer int }{{4, 20}, {8, 10}} {
+		run := func(g Grid, o Options) [][]float32 {
+			var receivers []Position
+			for _, offset := range offsets {
+				receivers = append(receivers, Position{offset, 0, 0})
+			}
+			o.MaxVelocity, o.Order = velocity, c.order
+			p, err := NewPropagator(g, FixedSpread([]Position{{0, 0, 1e-4}}, receivers, wavelet, dt), o)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer p.Close()
+			gathers, err := p.Forward(background, constant(g.Cells(), velocity), []int{0})
+			if err != nil {
+				t.Fatal(err)
+			}
+			traces := make([][]float32, len(receivers))
+			for i := range traces {
+				traces[i] = gathers[0][i*nt : (i+1)*nt]
+			}
+			return traces
+		}
+		// source and receivers are 200 m from the front and 300 m or more from the other edges, or so far from all that nothing returns in time
+		near := NewGrid3D(64, 26, 31, h, h, h)
+		near.Origin = []float64{-300, -depth, -300}
+		wide := NewGrid3D(100, 66, 66, h, h, h)
+		wide.Origin = []float64{-660, -660, -660}
+		layers, free := run(near, Options{Layer: c.layer}), run(wide, Options{Reflecting: allSides})
+		line := fmt.Sprintf("verification: absorbing layer of %d cells in 3D, order %d: reflection coefficient", c.layer, c.order)
+		for i, offset := range offsets {
+			var difference, mirror float64
+			r := math.Hypot(offset, 2*depth)
+			for n := range layers[i] {
+				difference = max(difference, math.Abs(float64(layers[i][n]-free[i][n])))
+				mirror = max(mirror, math.Abs(source(float64(n)*dt-r/velocity)/(4*math.Pi*r)))
+			}
+			angle := math.Atan2(offset, 2*depth) * 180 / math.Pi
+			line += fmt.Sprintf(" %.1e at %.0f°", difference/mirror, angle)
+			if !(difference < 1e-3*mirror) {
+				t.Errorf("order %d: at %.0f° the layer reflects %.1e", c.order, angle, difference/mirror)
 			}
 		}
 		fmt.Println(line)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -89,13 +90,7 @@ func export(cmd *cobra.Command, in, out string, o exportOptions) error {
 	return nil
 }
 
-func times(shape []int) string {
-	text := make([]string, len(shape))
-	for i, n := range shape {
-		text[i] = strconv.Itoa(n)
-	}
-	return strings.Join(text, " × ")
-}
+func times(shape []int) string { return wave.Times("%d", shape) }
 
 func chooseDataset(f *h5.File, name string) (string, error) {
 	if name != "" {
@@ -135,22 +130,25 @@ func datasets(f *h5.File) string {
 }
 
 func asSEGY(f *h5.File, object string, values []float32, shape []int) (*segy.File, error) {
-	switch len(shape) {
-	case 2:
-		dz, dx, origin, err := spacings(f, object)
-		if err != nil {
+	if len(shape) == 2 || len(shape) == 3 {
+		g := wave.Grid{Shape: shape}
+		var err error
+		if g.Spacing, g.Origin, err = spacings(f, object, len(shape)); err != nil {
 			return nil, err
 		}
-		if dz == 0 || dx == 0 {
-			return nil, fmt.Errorf("neither the data set nor the file has the attributes \"dz\" and \"dx\", which SEG-Y needs")
+		missing := slices.Index(g.Spacing, 0)
+		switch {
+		case len(shape) == 3 && (object == observedSet || missing >= 0): // gathers have no spacing
+		case missing >= 0:
+			return nil, fmt.Errorf("neither the data set nor the file has the attribute \"d%s\", which SEG-Y needs", wave.AxisNames(len(shape))[missing])
+		default:
+			if err := g.Validate(); err != nil {
+				return nil, err
+			}
+			return exchange.ModelTraces(values, g)
 		}
-		g := wave.NewGrid2D(shape[0], shape[1], dz, dx)
-		g.Origin = origin
-		if err := g.Validate(); err != nil {
-			return nil, err
-		}
-		return exchange.ModelTraces(values, g)
-	case 3:
+	}
+	if len(shape) == 3 {
 		p, err := fwi.OpenProblem(f.Path())
 		if err != nil {
 			return nil, err
@@ -168,11 +166,14 @@ func asSEGY(f *h5.File, object string, values []float32, shape []int) (*segy.Fil
 		}
 		return exchange.GatherTraces(s, data)
 	}
-	return nil, fmt.Errorf("the shape is [%s]: SEG-Y takes models [nz, nx] and gathers [shots, receivers, nt]; use .npy, .bin or .csv", times(shape))
+	return nil, fmt.Errorf("the shape is [%s]: SEG-Y takes models [nz, nx] or [nz, ny, nx] and gathers [shots, receivers, nt]; use .npy, .bin or .csv", times(shape))
 }
 
-// spacings returns the attributes dz, dx and origin of a data set or of its file; 0 and nil where there are none.
-func spacings(f *h5.File, object string) (dz, dx float64, origin []float64, err error) {
+// observedSet is where gathers stand, even in files whose attributes would make a volume of any array.
+const observedSet = "/data/observed"
+
+// spacings returns the attributes dz, dy, dx and origin of a data set with so many axes or of its file; 0 and nil where there are none.
+func spacings(f *h5.File, object string, axes int) (spacing, origin []float64, err error) {
 	read := func(name string, n int) []float64 {
 		for _, o := range []string{object, "/"} {
 			v, ok, e := f.AttrFloat64s(o, name)
@@ -198,8 +199,11 @@ func spacings(f *h5.File, object string) (dz, dx float64, origin []float64, err 
 		}
 		return 0
 	}
-	dz, dx, origin = one("dz"), one("dx"), read("origin", 2)
-	return dz, dx, origin, err
+	for _, axis := range wave.AxisNames(axes) {
+		spacing = append(spacing, one("d"+axis))
+	}
+	origin = read("origin", axes)
+	return spacing, origin, err
 }
 
 // writeCSV writes a line for each row of an array of one or two dimensions.

@@ -45,6 +45,35 @@ func recordedProblem(t *testing.T) (string, *fwi.Problem) {
 	return path, p
 }
 
+// recordedVolume is the like in three dimensions, with receivers that cover an area.
+func recordedVolume(t *testing.T) (string, *fwi.Problem) {
+	t.Helper()
+	const nt, dt = 30, 0.004
+	g := wave.NewGrid3D(9, 8, 11, 12.5, 25, 20)
+	g.Origin = []float64{-25, 1000, 300}
+	p := &fwi.Problem{Title: "recorded volume", Grid: g, Survey: &wave.Survey{DT: dt, NT: nt}}
+	for i := range g.Cells() {
+		at := g.Index(i)
+		v := float32(1500 + 37.3*float64(at[0]) + float64(at[2])/3 + 7*float64(at[1]))
+		p.Truth = append(p.Truth, v)
+		p.Start = append(p.Start, v+50)
+	}
+	receivers := wave.Patch(3, 4, 10, 1010.5, 1150.5, 310.25, 490.25)
+	p.Survey = wave.FixedSpread(wave.Patch(2, 2, 6.5, 1050, 1120, 350, 470), receivers, wave.Ricker(20, dt, nt, 0.06), dt)
+	for s := range p.Survey.Shots {
+		gather := make([]float32, len(receivers)*nt)
+		for i := range gather {
+			gather[i] = float32(s*1000000+i) / 7
+		}
+		p.Observed = append(p.Observed, gather)
+	}
+	path := filepath.Join(t.TempDir(), "volume.h5")
+	if err := p.Save(path); err != nil {
+		t.Fatal(err)
+	}
+	return path, p
+}
+
 func mustExecute(t *testing.T, args ...string) string {
 	t.Helper()
 	text, err := execute(context.Background(), args...)
@@ -55,7 +84,20 @@ func mustExecute(t *testing.T, args ...string) string {
 }
 
 func TestModelsComeBackFromEveryFormatTheyAreExportedTo(t *testing.T) {
-	file, p := recordedProblem(t)
+	section, p := recordedProblem(t)
+	volume, q := recordedVolume(t)
+	for _, c := range []struct {
+		file           string
+		p              *fwi.Problem
+		spacing, shape []string
+	}{{section, p, []string{"--dz", "12.5", "--dx", "20"}, []string{"--shape", "21,60"}},
+		{volume, q, []string{"--dz", "12.5", "--dy", "25", "--dx", "20"}, []string{"--shape", "9,8,11"}}} {
+		expectModelBack(t, c.file, c.p, c.spacing, c.shape)
+	}
+}
+
+func expectModelBack(t *testing.T, file string, p *fwi.Problem, spacing, shape []string) {
+	t.Helper()
 	dir := t.TempDir()
 	for _, c := range []struct {
 		name             string
@@ -66,8 +108,8 @@ func TestModelsComeBackFromEveryFormatTheyAreExportedTo(t *testing.T) {
 		{name: "m.sgy", origin: true},
 		// IBM floats keep 21 to 24 bits
 		{name: "ibm.segy", export: []string{"--ibm"}, tolerance: 1.0 / (1 << 20), origin: true},
-		{name: "m.npy", reimport: []string{"--dz", "12.5", "--dx", "20"}},
-		{name: "m.bin", reimport: []string{"--dz", "12.5", "--dx", "20", "--shape", "21,60", "--little-endian"}},
+		{name: "m.npy", reimport: spacing},
+		{name: "m.bin", reimport: slices.Concat(spacing, shape, []string{"--little-endian"})},
 	} {
 		out, back := filepath.Join(dir, c.name), filepath.Join(dir, c.name+".h5")
 		mustExecute(t, append([]string{"export", file, out}, c.export...)...)
@@ -76,7 +118,7 @@ func TestModelsComeBackFromEveryFormatTheyAreExportedTo(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%s: %v", c.name, err)
 		}
-		if q.Grid.NZ() != p.Grid.NZ() || q.Grid.NX() != p.Grid.NX() || q.Grid.DZ() != p.Grid.DZ() || q.Grid.DX() != p.Grid.DX() {
+		if !q.Grid.SameShape(p.Grid) || !slices.Equal(q.Grid.Spacing, p.Grid.Spacing) {
 			t.Errorf("%s: the grid comes back as %+v", c.name, q.Grid)
 		}
 		if c.origin && !slices.Equal(q.Grid.Origin, p.Grid.Origin) {
@@ -91,7 +133,14 @@ func TestModelsComeBackFromEveryFormatTheyAreExportedTo(t *testing.T) {
 }
 
 func TestGathersComeBackFromSEGYWithTheirGeometry(t *testing.T) {
-	file, p := recordedProblem(t)
+	for _, make := range []func(*testing.T) (string, *fwi.Problem){recordedProblem, recordedVolume} {
+		file, p := make(t)
+		expectGathersBack(t, file, p)
+	}
+}
+
+func expectGathersBack(t *testing.T, file string, p *fwi.Problem) {
+	t.Helper()
 	dir := t.TempDir()
 	out, wavelet, back := filepath.Join(dir, "shots.sgy"), filepath.Join(dir, "w.csv"), filepath.Join(dir, "back.h5")
 	mustExecute(t, "export", file, out, "--dataset", "data/observed")
@@ -116,7 +165,7 @@ func TestGathersComeBackFromSEGYWithTheirGeometry(t *testing.T) {
 			was, is := append(a.Sources, a.Receivers...), append(b.Sources, b.Receivers...)
 			for k := range was {
 				// decimal fractions of a metre are whole numbers in the file
-				if math.Abs(was[k][0]-is[k][0]) > 1e-9 || math.Abs(was[k][1]-is[k][1]) > 1e-9 {
+				if len(is[k]) != len(was[k]) || wave.Distance(was[k], is[k]) > 1e-9 {
 					t.Errorf("shot %d: position %v comes back as %v", i, was[k], is[k])
 				}
 			}

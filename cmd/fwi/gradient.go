@@ -54,7 +54,7 @@ func newGradientCommand() *cobra.Command {
 		}
 		plan := e.Plan()
 		fmt.Fprintf(cmd.OutOrStdout(), "misfit %.6g up to %g Hz\n%v\n%s and %s written\n", misfit, band.MaxFrequency, &plan, args[1], picture)
-		return plot.Heatmap(picture, section(fmt.Sprintf("gradient up to %g Hz", band.MaxFrequency), p.Grid, gradient), plot.HeatmapOptions{Quantity: "Misfit per m/s"})
+		return plot.Heatmap(picture, sections(fmt.Sprintf("gradient up to %g Hz", band.MaxFrequency), p.Grid, gradient), plot.HeatmapOptions{Quantity: "Misfit per m/s"})
 	}
 	return cmd
 }

@@ -21,7 +21,8 @@ import (
 
 type importOptions struct {
 	kind, unit, dataset, shape, typ string
-	dz, dx, scale, originX          float64
+	dz, dy, dx, scale               float64
+	originX, originY                float64
 	sourceDepth, receiverDepth      float64
 	ricker, delay                   float64
 	every                           int
@@ -39,20 +40,21 @@ func newImportCommand() *cobra.Command {
 		Long: "import reads a velocity model or, from SEG-Y, gathers, and writes a problem file. The ending of IN says what it is: .sgy or .segy,\n" +
 			".npy, .h5 or .hdf5; anything else is raw binary and needs --shape. Lengths are in metres.\n\n" +
 			"Gathers also need a start model (--start) and a source wavelet (--wavelet or --ricker). Their positions come from the trace headers:\n" +
-			"x along the line, z downwards from elevation 0.",
+			"x along the line, z downwards from elevation 0. With a volume as start model they keep their x and y.",
 		Args: cobra.ExactArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error { return importFile(cmd, args[0], args[1], o) },
 	}
 	f := cmd.Flags()
 	f.StringVar(&o.kind, "kind", "", "SEG-Y: model (traces are columns) or gathers (default: by whether sources and receivers are apart)")
 	f.Float64Var(&o.dz, "dz", 0, "spacing down in m (default: as the file says)")
-	f.Float64Var(&o.dx, "dx", 0, "spacing across in m (default: as the file says)")
+	f.Float64Var(&o.dy, "dy", 0, "volume: spacing along y in m (default: as the file says)")
+	f.Float64Var(&o.dx, "dx", 0, "spacing along x in m (default: as the file says)")
 	f.StringVar(&o.unit, "unit", "m/s", "unit of the velocities: m/s, km/s or ft/s")
 	f.Float64Var(&o.scale, "scale", 1, "factor on the velocities, on top of --unit")
-	f.IntVar(&o.every, "every", 1, "keep every n-th cell of the model in both directions")
-	f.BoolVar(&o.transpose, "transpose", false, "the array is [nx, nz]")
+	f.IntVar(&o.every, "every", 1, "keep every n-th cell of the model in every direction")
+	f.BoolVar(&o.transpose, "transpose", false, "the array is [nx, nz] or [nx, ny, nz]")
 	f.StringVar(&o.dataset, "dataset", "", "HDF5: the data set that holds the model")
-	f.StringVar(&o.shape, "shape", "", "raw binary: number of values in each direction, slowest first, such as 751,2301")
+	f.StringVar(&o.shape, "shape", "", "raw binary: number of values in each direction, slowest first, such as 751,2301 or 101,201,201")
 	f.StringVar(&o.typ, "type", "float32", "raw binary: float32, float64, int32 or int16")
 	f.BoolVar(&o.little, "little-endian", false, "raw binary: byte order (the default)")
 	f.BoolVar(&o.bigEndian, "big-endian", false, "raw binary: byte order")
@@ -62,7 +64,8 @@ func newImportCommand() *cobra.Command {
 	f.Float64Var(&o.delay, "ricker-delay", math.NaN(), "gathers: time of the Ricker wavelet's peak in s (default 1.2 periods)")
 	f.Float64Var(&o.sourceDepth, "source-depth", math.NaN(), "gathers: depth of all sources in m (default: as the headers say)")
 	f.Float64Var(&o.receiverDepth, "receiver-depth", math.NaN(), "gathers: depth of all receivers in m (default: as the headers say)")
-	f.Float64Var(&o.originX, "origin-x", 0, "gathers: position along the line that becomes x = 0")
+	f.Float64Var(&o.originX, "origin-x", 0, "gathers: position along the line, or x, that becomes x = 0")
+	f.Float64Var(&o.originY, "origin-y", 0, "gathers over a volume: y that becomes y = 0")
 	f.StringVar(&o.title, "title", "", "title of the problem")
 	f.StringVar(&o.source, "source", "", "where the data come from")
 	f.StringVar(&o.licence, "licence", "", "terms of use of the data")
@@ -126,14 +129,20 @@ func readImport(cmd *cobra.Command, in string, o importOptions, say fwi.Notice) 
 		if m, err = exchange.ReadModel(f); err != nil {
 			return nil, fmt.Errorf("%s: %w", in, err)
 		}
-		if o.dz == 0 && m.DZ > 0 {
-			say("spacing down: %g m, the sample interval in the header (%d) taken for millimetres; --dz sets another one", m.DZ, f.Interval)
+		if len(m.Shape) == 3 {
+			say("a volume of %s samples, traces and lines: CDP positions fill a rectangle", times(m.Shape))
 		}
-		if o.dx == 0 && m.DX > 0 {
-			say("spacing across: %g m, from the positions in the trace headers; --dx sets another one", m.DX)
+		for d, axis := range wave.AxisNames(len(m.Shape)) {
+			switch {
+			case o.spacing(axis) != 0 || m.Spacing[d] == 0:
+			case d == 0:
+				say("spacing down: %g m, the sample interval in the header (%d) taken for millimetres; --dz sets another one", m.Spacing[d], f.Interval)
+			default:
+				say("spacing along %s: %g m, from the positions in the trace headers; --d%s sets another one", axis, m.Spacing[d], axis)
+			}
 		}
 		// a grid that the user names in part is not where the headers say
-		if o.dx != 0 || o.dz != 0 {
+		if o.dx != 0 || o.dy != 0 || o.dz != 0 {
 			m.Origin = nil
 		}
 	case ".npy":
@@ -165,12 +174,17 @@ func readImport(cmd *cobra.Command, in string, o importOptions, say fwi.Notice) 
 		if err != nil {
 			return nil, err
 		}
-		if g.NZ() != p.Grid.NZ() || g.NX() != p.Grid.NX() {
-			return nil, fmt.Errorf("the start model %s is %d × %d, the model %d × %d cells: they must be alike", o.start, g.NZ(), g.NX(), p.Grid.NZ(), p.Grid.NX())
+		if !g.SameShape(p.Grid) {
+			return nil, fmt.Errorf("the start model %s is %s, the model %s cells: they must be alike", o.start, times(g.Shape), times(p.Grid.Shape))
 		}
 		p.Start = from
 	}
 	return p, nil
+}
+
+// spacing is what the flags say of an axis; 0: nothing.
+func (o importOptions) spacing(axis string) float64 {
+	return map[string]float64{"z": o.dz, "y": o.dy, "x": o.dx}[axis]
 }
 
 // factor is what velocities are multiplied with.
@@ -196,10 +210,10 @@ func apart(f *segy.File) bool {
 }
 
 func newModel(values []float32, shape []int) (*exchange.Model, error) {
-	if len(shape) != 2 {
-		return nil, fmt.Errorf("the shape is [%s]: a model is [nz, nx]", times(shape))
+	if len(shape) != 2 && len(shape) != 3 {
+		return nil, fmt.Errorf("the shape is [%s]: a model is [nz, nx] or [nz, ny, nx]", times(shape))
 	}
-	return &exchange.Model{Values: values, NZ: shape[0], NX: shape[1]}, nil
+	return &exchange.Model{Values: values, Shape: shape, Spacing: make([]float64, len(shape))}, nil
 }
 
 // modelProblem puts a model on the grid that file and flags agree on.
@@ -207,19 +221,20 @@ func modelProblem(m *exchange.Model, o importOptions, factor float64) (*fwi.Prob
 	if o.transpose {
 		m.Transpose()
 	}
-	for _, s := range []struct {
-		name string
-		flag float64
-		at   *float64
-	}{{"dz", o.dz, &m.DZ}, {"dx", o.dx, &m.DX}} {
-		if s.flag < 0 || math.IsNaN(s.flag) || math.IsInf(s.flag, 0) {
-			return nil, fmt.Errorf("--%s %g: a spacing in metres is needed", s.name, s.flag)
+	if len(m.Shape) == 2 && o.dy != 0 {
+		return nil, fmt.Errorf("--dy %g: the model of %s cells is a section, without an axis y", o.dy, times(m.Shape))
+	}
+	axes := wave.AxisNames(len(m.Shape))
+	for d, axis := range axes {
+		h := o.spacing(axis)
+		if h < 0 || math.IsNaN(h) || math.IsInf(h, 0) {
+			return nil, fmt.Errorf("--d%s %g: a spacing in metres is needed", axis, h)
 		}
-		if s.flag > 0 {
-			*s.at = s.flag
+		if h > 0 {
+			m.Spacing[d] = h
 		}
-		if *s.at == 0 {
-			return nil, fmt.Errorf("the model of %d × %d cells (nz × nx) comes without its spacing %s: give --%s in metres", m.NZ, m.NX, s.name, s.name)
+		if m.Spacing[d] == 0 {
+			return nil, fmt.Errorf("the model of %s cells (n%s) comes without its spacing d%s: give --d%s in metres", times(m.Shape), strings.Join(axes, " × n"), axis, axis)
 		}
 	}
 	if o.every > 1 {
@@ -255,7 +270,7 @@ func importHDF5(cmd *cobra.Command, in, dataset string) (*exchange.Model, error)
 	if err != nil {
 		return nil, fmt.Errorf("%s, %s: %w", in, object, err)
 	}
-	m.DZ, m.DX, m.Origin, err = spacings(f, object)
+	m.Spacing, m.Origin, err = spacings(f, object, len(shape))
 	return m, err
 }
 
@@ -275,7 +290,7 @@ func importRaw(in string, o importOptions) (*exchange.Model, error) {
 	for _, part := range strings.Split(o.shape, ",") {
 		n, err := strconv.Atoi(strings.TrimSpace(part))
 		if err != nil || n < 1 {
-			return nil, fmt.Errorf("--shape %q: two numbers such as 751,2301 are needed", o.shape)
+			return nil, fmt.Errorf("--shape %q: numbers such as 751,2301 are needed", o.shape)
 		}
 		shape = append(shape, n)
 	}
@@ -313,17 +328,19 @@ func importGathers(f *segy.File, o importOptions, say fwi.Notice) (*fwi.Problem,
 	if len(missing) > 0 {
 		return nil, fmt.Errorf("gathers need %s; if the file is a velocity model, say --kind model", strings.Join(missing, " and "))
 	}
-	g, err := exchange.ReadGathers(f, exchange.GatherOptions{SourceDepth: o.sourceDepth, ReceiverDepth: o.receiverDepth, OriginX: o.originX})
+	start, grid, err := startModel(o.start)
+	if err != nil {
+		return nil, err
+	}
+	g, err := exchange.ReadGathers(f, exchange.GatherOptions{SourceDepth: o.sourceDepth, ReceiverDepth: o.receiverDepth,
+		OriginX: o.originX, OriginY: o.originY, Areal: grid.Axes() == 3})
 	if err != nil {
 		return nil, err
 	}
 	for _, note := range g.Notes {
 		say("%s", note)
 	}
-	p := &fwi.Problem{Observed: g.Data}
-	if p.Start, p.Grid, err = startModel(o.start); err != nil {
-		return nil, err
-	}
+	p := &fwi.Problem{Observed: g.Data, Start: start, Grid: grid}
 	wavelets, err := o.wavelets(g)
 	if err != nil {
 		return nil, err
@@ -332,7 +349,7 @@ func importGathers(f *segy.File, o importOptions, say fwi.Notice) (*fwi.Problem,
 		return nil, err
 	}
 	if err := p.Survey.Validate(p.Grid); err != nil {
-		return nil, fmt.Errorf("the positions in the headers do not fit the model %s (--origin-x shifts them, --source-depth and --receiver-depth replace depths): %w", o.start, err)
+		return nil, fmt.Errorf("the positions in the headers do not fit the model %s (--origin-x and --origin-y shift them, --source-depth and --receiver-depth replace depths): %w", o.start, err)
 	}
 	return p, checkData(g)
 }

@@ -181,7 +181,7 @@ func infoProblem(out io.Writer, p *fwi.Problem) {
 		}
 	}
 	if deepest, share := waterDepth(p); share > 0 {
-		fmt.Fprintf(out, "  water: over %.0f %% of the section, to %.0f m\n", 100*share, deepest)
+		fmt.Fprintf(out, "  water: over %.0f %% of the surface, to %.0f m\n", 100*share, deepest)
 	} else {
 		fmt.Fprintln(out, "  water: none")
 	}
@@ -212,24 +212,36 @@ func infoProblem(out io.Writer, p *fwi.Problem) {
 
 // waterDepth returns the depth in m to which the water layer reaches and the part of the surface that it covers.
 func waterDepth(p *fwi.Problem) (deepest, share float64) {
-	nx := p.Grid.NX()
+	columns := p.Grid.Columns()
 	for i, wet := range p.Water {
 		if wet {
-			deepest = max(deepest, p.Grid.Start(0)+float64(i/nx+1)*p.Grid.DZ())
-			if i < nx {
-				share += 1 / float64(nx)
+			deepest = max(deepest, p.Grid.Start(0)+float64(i/columns+1)*p.Grid.DZ())
+			if i < columns {
+				share += 1 / float64(columns)
 			}
 		}
 	}
 	return deepest, share
 }
 
+// span says where positions lie, the horizontal axes in km.
 func span(positions []wave.Position) string {
-	z0, z1, x0, x1 := math.Inf(1), math.Inf(-1), math.Inf(1), math.Inf(-1)
-	for _, p := range positions {
-		z0, z1, x0, x1 = min(z0, p[0]), max(z1, p[0]), min(x0, p[1]), max(x1, p[1])
+	axes := len(positions[0])
+	names := wave.AxisNames(axes)
+	parts := make([]string, 0, axes)
+	for k := range axes {
+		d := axes - 1 - k // x first, z last
+		low, high := math.Inf(1), math.Inf(-1)
+		for _, p := range positions {
+			low, high = min(low, p[d]), max(high, p[d])
+		}
+		if d == 0 {
+			parts = append(parts, fmt.Sprintf("z %.4g to %.4g m", low, high))
+		} else {
+			parts = append(parts, fmt.Sprintf("%s %.4g to %.4g km", names[d], low/1e3, high/1e3))
+		}
 	}
-	return fmt.Sprintf("at x %.4g to %.4g km, z %.4g to %.4g m", x0/1e3, x1/1e3, z0, z1)
+	return "at " + strings.Join(parts, ", ")
 }
 
 // statistics returns the range and the root mean square of values.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -97,58 +98,60 @@ func plotFile(cmd *cobra.Command, path string, o plotOptions) error {
 		if err != nil {
 			return err
 		}
-		return plot.Heatmap(o.out, section("gradient", p.Grid, gradient), plot.HeatmapOptions{Quantity: "Misfit per m/s"})
+		return plot.Heatmap(o.out, sections("gradient", p.Grid, gradient), plot.HeatmapOptions{Quantity: "Misfit per m/s"})
 	}
 	truth := p.Truth
-	panels := []plot.Panel{}
+	var all []plot.Panel
 	if p.Start != nil {
-		panels = append(panels, plot.Panel{Section: section("start", p.Grid, p.Start)})
+		all = append(all, panels("start", p.Grid, p.Start, false)...)
 	}
 	if f.Exists("/history") { // what stands as the model is the result
-		panels = append(panels, plot.Panel{Section: section("result", p.Grid, p.Truth)})
+		all = append(all, panels("result", p.Grid, p.Truth, false)...)
 		if truth = nil; f.Exists("/true/vp") {
 			if truth, err = readOnGrid(path, f, "/true/vp", p.Grid); err != nil {
 				return err
 			}
 		}
 		if truth != nil {
-			panels = append(panels, plot.Panel{Section: section("truth", p.Grid, truth)}, difference("result - truth", p.Grid, p.Truth, truth))
+			all = slices.Concat(all, panels("truth", p.Grid, truth, false), difference("result - truth", p.Grid, p.Truth, truth))
 		} else if p.Start != nil {
-			panels = append(panels, difference("result - start", p.Grid, p.Truth, p.Start))
+			all = append(all, difference("result - start", p.Grid, p.Truth, p.Start)...)
 		}
 	} else if truth != nil {
-		s := section("model", p.Grid, truth)
-		s.Sources, s.Receivers = places(p.Survey)
-		panels = append(panels, plot.Panel{Section: s})
+		model := panels("model", p.Grid, truth, false)
+		markPlaces(model, p.Survey)
+		all = append(all, model...)
 		if p.Start != nil {
-			panels = append(panels, difference("model - start", p.Grid, truth, p.Start))
+			all = append(all, difference("model - start", p.Grid, truth, p.Start)...)
 		}
 	}
-	return plot.Models(o.out, panels, plot.ModelOptions{})
+	return plot.Models(o.out, all, modelOptions(p.Grid))
 }
 
-func difference(title string, g wave.Grid, a, b []float32) plot.Panel {
-	d := make([]float32, len(a))
-	for i := range d {
-		d[i] = a[i] - b[i]
-	}
-	return plot.Panel{Section: section(title, g, d), Difference: true}
-}
-
-// places returns the positions of all sources, and of the receivers of the middle shot.
-func places(s *wave.Survey) (sources, receivers []plot.Position) {
+// markPlaces shows the sources, and the receivers of the middle shot, in the panels of a model.
+func markPlaces(model []plot.Panel, s *wave.Survey) {
 	if s == nil {
-		return nil, nil
+		return
 	}
+	var sources []wave.Position
 	for _, shot := range s.Shots {
-		for _, p := range shot.Sources {
-			sources = append(sources, plot.Position{Z: p[0], X: p[1]})
+		sources = append(sources, shot.Sources...)
+	}
+	receivers := s.Shots[len(s.Shots)/2].Receivers
+	axes := [][2]int{{0, 1}}
+	if len(model) == 3 { // as sections cuts a volume
+		axes = [][2]int{{0, 2}, {0, 1}, {1, 2}}
+	}
+	for i := range model {
+		on := func(positions []wave.Position) []plot.Position {
+			out := make([]plot.Position, len(positions))
+			for k, p := range positions {
+				out[k] = plot.Position{Z: p[axes[i][0]], X: p[axes[i][1]]}
+			}
+			return out
 		}
+		model[i].Sources, model[i].Receivers = on(sources), on(receivers)
 	}
-	for _, p := range s.Shots[len(s.Shots)/2].Receivers {
-		receivers = append(receivers, plot.Position{Z: p[0], X: p[1]})
-	}
-	return sources, receivers
 }
 
 // readOnGrid reads an array that must lie on the grid of the problem.
@@ -157,8 +160,8 @@ func readOnGrid(path string, f *h5.File, object string, g wave.Grid) ([]float32,
 	if err != nil {
 		return nil, err
 	}
-	if len(shape) != 2 || shape[0] != g.NZ() || shape[1] != g.NX() {
-		return nil, fmt.Errorf("%s: %s has shape %v, the model is %d × %d cells", path, object, shape, g.NZ(), g.NX())
+	if !slices.Equal(shape, g.Shape) {
+		return nil, fmt.Errorf("%s: %s has shape %v, the model is %s cells", path, object, shape, times(g.Shape))
 	}
 	return v, nil
 }
@@ -171,12 +174,7 @@ func plotObserved(path string, p *fwi.Problem, o plotOptions) error {
 		return fmt.Errorf("--gather %d: %s holds %d shots", o.gather, path, len(p.Observed))
 	}
 	shot := p.Survey.Shots[o.gather-1]
-	x := make([]float64, len(shot.Receivers))
-	for i, r := range shot.Receivers {
-		x[i] = r[1]
-	}
-	return plot.Gathers(o.out, plot.Shot{Title: fmt.Sprintf("shot %d at x = %.2f km", o.gather, shot.Sources[0][1]/1e3), Observed: p.Observed[o.gather-1],
-		NReceivers: len(x), NT: p.Survey.NT, DT: p.Survey.DT, X: x})
+	return plot.Gathers(o.out, gather(o.gather, &shot, p.Survey, p.Observed[o.gather-1], nil, 0))
 }
 
 func plotConvergence(path string, f *h5.File, o plotOptions) error {

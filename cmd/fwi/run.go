@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 	"github.com/vbauerster/mpb/v8"
@@ -187,7 +188,11 @@ func describe(p *fwi.Problem) string {
 		parts = append(parts, p.Title)
 	}
 	g := p.Grid
-	parts = append(parts, fmt.Sprintf("%d × %d cells of %g × %g m, %.3g × %.3g km", g.NZ(), g.NX(), g.DZ(), g.DX(), (g.End(0)-g.Start(0))/1e3, (g.End(1)-g.Start(1))/1e3))
+	var extent []float64
+	for d := range g.Shape {
+		extent = append(extent, (g.End(d)-g.Start(d))/1e3)
+	}
+	parts = append(parts, fmt.Sprintf("%s cells of %s m, %s km", times(g.Shape), wave.Times("%g", g.Spacing), wave.Times("%.3g", extent)))
 	has := func(name string, yes bool) {
 		if yes {
 			parts = append(parts, name)
@@ -206,9 +211,15 @@ func describe(p *fwi.Problem) string {
 func printPlan(ctx context.Context, p *fwi.Problem, c fwi.Config, plans []fwi.StagePlan, say fwi.Notice) error {
 	first := p.Survey.Shots[0]
 	say("plan: %d shots of %d receivers, %d samples every %g ms; velocities held within %.0f to %.0f m/s", len(p.Survey.Shots), len(first.Receivers), p.Survey.NT, 1e3*p.Survey.DT, c.MinVelocity, c.MaxVelocity)
-	say("      %s kernels, order %d, absorbing layers of %d cells%s; %d shots at a time", plans[0].Plan.InstructionSet, c.Order, c.Layer, map[bool]string{true: ", free surface"}[c.FreeSurface], plans[0].Plan.Workers)
+	say("      %s kernels, order %d, absorbing layers of %d cells%s; %s", plans[0].Plan.InstructionSet, c.Order, c.Layer, map[bool]string{true: ", free surface"}[c.FreeSurface], plans[0].Plan.Concurrency())
 	say("      misfit %s, %s; storage %s", c.Misfit, c.Method, c.Storage)
-	say("stage  band (Hz)   grid        spacing (m)  dt (ms)  CFL   pts/λ  steps  iterations  shots  offsets (m)  snapshots  memory")
+	shape, spacing := make([]string, len(plans)), make([]string, len(plans))
+	wide, apart := len("grid"), len("spacing (m)")
+	for i, s := range plans {
+		shape[i], spacing[i] = wave.Times("%d", s.Grid.Shape), wave.Times("%.1f", s.Grid.Spacing)
+		wide, apart = max(wide, utf8.RuneCountInString(shape[i])), max(apart, utf8.RuneCountInString(spacing[i]))
+	}
+	say("stage  band (Hz)   %-*s  %-*s  dt (ms)  CFL   pts/λ  steps  iterations  shots  offsets (m)  snapshots  memory", wide, "grid", apart, "spacing (m)")
 	memory := 0
 	for i, s := range plans {
 		shots := len(p.Survey.Shots)
@@ -219,8 +230,8 @@ func printPlan(ctx context.Context, p *fwi.Problem, c fwi.Config, plans []fwi.St
 		if s.Stage.MaxOffset > 0 {
 			offsets = fmt.Sprintf("to %.0f", s.Stage.MaxOffset)
 		}
-		say("%5d  %4.1f–%-5.1f  %4d × %-5d  %4.1f × %-4.1f  %7.2f  %.2f  %5.1f  %5d  %10d  %5d  %11s  every %-3d  %s", i+1, s.Stage.MinFrequency, s.Stage.MaxFrequency,
-			s.Grid.NZ(), s.Grid.NX(), s.Grid.DZ(), s.Grid.DX(), 1e3*s.Plan.DT, s.Plan.DT/s.Plan.StabilityLimit, s.PointsPerWavelength, s.Plan.Steps, s.Stage.Iterations, shots, offsets,
+		say("%5d  %4.1f–%-5.1f  %-*s  %-*s  %7.2f  %.2f  %5.1f  %5d  %10d  %5d  %11s  every %-3d  %s", i+1, s.Stage.MinFrequency, s.Stage.MaxFrequency,
+			wide, shape[i], apart, spacing[i], 1e3*s.Plan.DT, s.Plan.DT/s.Plan.StabilityLimit, s.PointsPerWavelength, s.Plan.Steps, s.Stage.Iterations, shots, offsets,
 			s.Plan.SnapshotInterval, formatMiB(s.Plan.Bytes))
 		memory = max(memory, s.Plan.Bytes)
 		if s.PointsPerWavelength < 0.9*c.PointsPerWavelength {
@@ -284,7 +295,7 @@ func measureRate(ctx context.Context, p *fwi.Problem, c fwi.Config, s fwi.StageP
 			return 0, err
 		}
 		if call > 0 {
-			stepped += float64(s.Plan.SolverShape[0]*s.Plan.SolverShape[1]) * float64(propagator.Plan().Steps) * float64(len(shots))
+			stepped += float64(s.Plan.Points()) * float64(propagator.Plan().Steps) * float64(len(shots))
 		}
 	}
 	return stepped / time.Since(begun).Seconds(), nil

@@ -2,6 +2,7 @@ package exchange
 
 import (
 	"math"
+	"slices"
 	"strings"
 	"testing"
 
@@ -135,7 +136,49 @@ func TestUnevenPositionsLeaveTheSpacingOpen(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if m.DX != 0 || m.Origin != nil || m.DZ != 5 {
-		t.Errorf("spacing %g × %g, origin %v", m.DZ, m.DX, m.Origin)
+	if m.Spacing[1] != 0 || m.Origin != nil || m.Spacing[0] != 5 {
+		t.Errorf("spacing %v, origin %v", m.Spacing, m.Origin)
+	}
+}
+
+func TestVolumesAreKnownByPositionsThatFillARectangle(t *testing.T) {
+	g := wave.Grid{Shape: []int{4, 3, 5}, Spacing: []float64{10, 30, 20}, Origin: []float64{-20, 500, 1000}}
+	values := make([]float32, g.Cells())
+	for i := range values {
+		values[i] = float32(1500 + i)
+	}
+	f, err := ModelTraces(values, g)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := ReadModel(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(m.Shape, g.Shape) || !slices.Equal(m.Spacing, g.Spacing) || !slices.Equal(m.Origin, g.Origin) || !slices.Equal(m.Values, values) {
+		t.Errorf("%+v comes back as %v, %v, %v", g, m.Shape, m.Spacing, m.Origin)
+	}
+	f.Traces[7].Header.CDPY += 3
+	if m, err = ReadModel(f); err != nil || len(m.Shape) != 2 {
+		t.Errorf("a trace beside its line: shape %v, %v", m.Shape, err)
+	}
+}
+
+func TestTransposedVolumesKeepEveryValueInItsPlace(t *testing.T) {
+	m := &Model{Shape: []int{5, 3, 4}, Spacing: []float64{1, 2, 3}} // [nx, ny, nz]
+	for x := range 5 {
+		for y := range 3 {
+			for z := range 4 {
+				m.Values = append(m.Values, float32(100*z+10*y+x))
+			}
+		}
+	}
+	m.Transpose()
+	if !slices.Equal(m.Shape, []int{4, 3, 5}) || m.Values[(2*3+1)*5+4] != 214 {
+		t.Errorf("shape %v, value %g", m.Shape, m.Values[(2*3+1)*5+4])
+	}
+	m.Thin(2)
+	if !slices.Equal(m.Shape, []int{2, 2, 3}) || !slices.Equal(m.Values, []float32{0, 2, 4, 20, 22, 24, 200, 202, 204, 220, 222, 224}) || !slices.Equal(m.Spacing, []float64{2, 4, 6}) {
+		t.Errorf("thinned to %v, %v, %v", m.Shape, m.Spacing, m.Values)
 	}
 }

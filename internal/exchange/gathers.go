@@ -24,11 +24,14 @@ type Gathers struct {
 // GatherOptions is what headers often lack.
 type GatherOptions struct {
 	SourceDepth, ReceiverDepth float64 // m below the datum z = 0; NaN: as the headers say
-	OriginX                    float64 // m, subtracted from the position along the line
+	OriginX                    float64 // m, subtracted from the position along the line, or from x
+	// Areal keeps x and y of the headers: positions are (z, y, x).
+	Areal   bool
+	OriginY float64 // m, subtracted from y
 }
 
-// ReadGathers takes shots from the traces of a SEG-Y file. z is measured down from elevation 0, x along the line: the header's
-// x where all y are alike, otherwise the distance along the straight line that fits the sources and receivers best. Traces that
+// ReadGathers takes shots from the traces of a SEG-Y file. z is measured down from elevation 0, x along the line unless the survey
+// is areal: the header's x where all y are alike, otherwise the distance along the straight line that fits the sources and receivers best. Traces that
 // begin before or after the shot are cut or filled with zeros so that they begin with it.
 func ReadGathers(f *segy.File, o GatherOptions) (*Gathers, error) {
 	samples, err := f.Samples()
@@ -65,7 +68,11 @@ func ReadGathers(f *segy.File, o GatherOptions) (*Gathers, error) {
 			return nil, fmt.Errorf("trace %d has geographic coordinates (units code %d): coordinates in metres or feet are needed", i+1, h.CoordinateUnits)
 		}
 	}
-	along := g.line(f.Traces)
+	place := func(z, x, y float64) wave.Position { return wave.Position{z, y - o.OriginY, x - o.OriginX} }
+	if !o.Areal {
+		along := g.line(f.Traces)
+		place = func(z, x, y float64) wave.Position { return wave.Position{z, along(x, y) - o.OriginX} }
+	}
 	depth := func(given, header float64) float64 {
 		if math.IsNaN(given) {
 			return header + 0 // no negative zero
@@ -75,7 +82,7 @@ func ReadGathers(f *segy.File, o GatherOptions) (*Gathers, error) {
 	var here bool
 	for _, shot := range f.Gathers() {
 		h := &f.Traces[shot.Traces[0]].Header
-		source := wave.Position{depth(o.SourceDepth, h.SourceDepth-h.SourceElevation), along(h.SourceX, h.SourceY) - o.OriginX}
+		source := place(depth(o.SourceDepth, h.SourceDepth-h.SourceElevation), h.SourceX, h.SourceY)
 		receivers := make([]wave.Position, len(shot.Traces))
 		data := make([]float32, len(shot.Traces)*g.NT)
 		for r, i := range shot.Traces {
@@ -83,8 +90,8 @@ func ReadGathers(f *segy.File, o GatherOptions) (*Gathers, error) {
 			if t.Header.SourceX != h.SourceX || t.Header.SourceY != h.SourceY {
 				return nil, fmt.Errorf("traces %d and %d belong to shot %d but have sources at (%g, %g) and (%g, %g) m", shot.Traces[0]+1, i+1, shot.Number, h.SourceX, h.SourceY, t.Header.SourceX, t.Header.SourceY)
 			}
-			receivers[r] = wave.Position{depth(o.ReceiverDepth, -t.Header.ReceiverElevation), along(t.Header.ReceiverX, t.Header.ReceiverY) - o.OriginX}
-			here = here || receivers[r][1] != source[1]
+			receivers[r] = place(depth(o.ReceiverDepth, -t.Header.ReceiverElevation), t.Header.ReceiverX, t.Header.ReceiverY)
+			here = here || !slices.Equal(receivers[r][1:], source[1:])
 			copy(data[r*g.NT+max(0, shift):(r+1)*g.NT], t.Samples[max(0, -shift):])
 		}
 		if n := len(g.Receivers); n > 0 && len(receivers) != len(g.Receivers[0]) {
@@ -184,11 +191,17 @@ func GatherTraces(s *wave.Survey, data [][]float32) (*segy.File, error) {
 		}
 		source := shot.Sources[0]
 		for r, receiver := range shot.Receivers {
+			x := len(source) - 1
+			offset, sourceY, receiverY := receiver[x]-source[x], 0.0, 0.0
+			if x == 2 {
+				sourceY, receiverY = source[1], receiver[1]
+				offset = math.Hypot(offset, receiverY-sourceY)
+			}
 			f.Traces = append(f.Traces, segy.Trace{
 				Header: segy.Header{
 					TraceInLine: int32(len(f.Traces) + 1), TraceInFile: int32(len(f.Traces) + 1), FieldRecord: int32(i + 1), ShotPoint: int32(i + 1), TraceNumber: int32(r + 1), TraceID: 1,
-					Offset: receiver[1] - source[1], ReceiverElevation: -receiver[0], SourceDepth: source[0],
-					SourceX: source[1], ReceiverX: receiver[1],
+					Offset: offset, ReceiverElevation: -receiver[0], SourceDepth: source[0],
+					SourceX: source[x], ReceiverX: receiver[x], SourceY: sourceY, ReceiverY: receiverY,
 				},
 				Samples: data[i][r*s.NT : (r+1)*s.NT],
 			})

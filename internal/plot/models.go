@@ -31,6 +31,9 @@ type ModelOptions struct {
 	// PanelWidth is the width of a panel in points of 1/72 inch. Zero takes
 	// 330 beside other panels and 560 alone.
 	PanelWidth float64
+	// Apart lets every column show what its own panels cover instead of what
+	// all do, at one scale: for cuts through a volume in several directions.
+	Apart bool
 }
 
 // Models draws velocity panels with one common colour bar in m/s, and
@@ -86,7 +89,8 @@ func Models(path string, panels []Panel, opts ModelOptions) (err error) {
 			panelWidth = 560
 		}
 	}
-	w, h, stretch := panelSize(shown, panelWidth, min(110, panelWidth/5.5), max(420, panelWidth))
+	across := layOut(sections, columns, panelWidth, min(110, panelWidth/5.5), max(420, panelWidth), opts.Apart)
+	width, h, stretch := measure(across)
 	rows := (len(panels) + columns - 1) / columns
 	footer := vg.Length(edgeSpace)
 	if needsFooter(sections, stretch) {
@@ -102,25 +106,25 @@ func Models(path string, panels []Panel, opts ModelOptions) (err error) {
 	}
 
 	left := vg.Length(leftSpace + axisNameSpace)
-	right := left + vg.Length(columns)*(w+leftSpace) - leftSpace
+	right := left + width
 	bottom := vg.Length(rows) * (titleSpace + h + bottomSpace)
 	*f = *newFigure(right+vg.Length(len(bars))*barSpace+edgeSpace, bottom+axisNameSpace+footer)
 	for i, s := range sections {
 		row, column := i/columns, i%columns
-		xLabel, yLabel := "", ""
-		if i+columns >= len(panels) {
-			xLabel = "Distance (km)"
+		xLabel, yLabel := s.axisLabels()
+		if i+columns < len(panels) {
+			xLabel = ""
 		}
-		if column == 0 {
-			yLabel = "Depth (km)"
+		if column > 0 && !opts.Apart {
+			yLabel = ""
 		}
 		sc := velocity
 		if panels[i].Difference {
 			sc = difference
 		}
-		area := f.rectangle(left+vg.Length(column)*(w+leftSpace),
-			vg.Length(row)*(titleSpace+h+bottomSpace)+titleSpace, w, h)
-		f.drawSection(s, shown, sc, area, xLabel, yLabel)
+		at := across[column]
+		area := f.rectangle(left+at.left, vg.Length(row)*(titleSpace+h+bottomSpace)+titleSpace, at.w, at.h)
+		f.drawSection(s, at.shown, sc, area, xLabel, yLabel)
 	}
 	// A bar of the full height of many rows is hard to read across.
 	barHeight := min(bottom-titleSpace-bottomSpace, 420)
@@ -142,11 +146,19 @@ type HeatmapOptions struct {
 }
 
 // Heatmap draws a signed section such as a gradient in blue, white and red,
-// clipped at a percentile of its magnitude.
-func Heatmap(path string, s Section, opts HeatmapOptions) (err error) {
+// clipped at a percentile of its magnitude, or several side by side.
+func Heatmap(path string, sections []Section, opts HeatmapOptions) (err error) {
 	defer guard(path, &err)
-	if err := s.check(); err != nil {
-		return fmt.Errorf("picture %s: %w", path, err)
+	if len(sections) == 0 || len(sections) > maxPanels {
+		return fmt.Errorf("picture %s: %d sections, 1 to %d can be drawn", path, len(sections), maxPanels)
+	}
+	panels := make([]*Section, len(sections))
+	values := make([][]float32, len(sections))
+	for i := range sections {
+		if err := sections[i].check(); err != nil {
+			return fmt.Errorf("picture %s: %w", path, err)
+		}
+		panels[i], values[i] = &sections[i], sections[i].Values
 	}
 	if opts.Quantity == "" {
 		opts.Quantity = "Amplitude"
@@ -154,19 +166,25 @@ func Heatmap(path string, s Section, opts HeatmapOptions) (err error) {
 	if !(opts.Percentile > 0) {
 		opts.Percentile = 98
 	}
-	limit := clip(opts.Percentile, s.Values)
-	shown := s.extent()
-	w, h, stretch := panelSize(shown, 560, 130, 560)
-	sections := []*Section{&s}
+	limit := clip(opts.Percentile, values...)
+	width := vg.Length(560)
+	if len(sections) > 1 {
+		width = 330
+	}
+	across := layOut(panels, len(panels), width, 130, 560, true)
+	w, h, stretch := measure(across)
 	footer := vg.Length(edgeSpace)
-	if needsFooter(sections, stretch) {
+	if needsFooter(panels, stretch) {
 		footer += 16
 	}
 	left := vg.Length(leftSpace + axisNameSpace)
 	f := newFigure(left+w+barSpace+edgeSpace, titleSpace+h+bottomSpace+axisNameSpace+footer)
 	sc := scale{colours: Diverging(), min: -limit, max: limit}
-	f.drawSection(&s, shown, sc, f.rectangle(left, titleSpace, w, h), "Distance (km)", "Depth (km)")
+	for i, c := range across {
+		xLabel, yLabel := panels[i].axisLabels()
+		f.drawSection(panels[i], c.shown, sc, f.rectangle(left+c.left, titleSpace, c.w, c.h), xLabel, yLabel)
+	}
 	f.drawColorBar(sc, opts.Quantity, f.rectangle(left+w+18, titleSpace, barWidth, h))
-	f.footer(left, sections, stretch)
+	f.footer(left, panels, stretch)
 	return f.save(path)
 }

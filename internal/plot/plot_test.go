@@ -179,7 +179,7 @@ func TestArraysWithoutARangeAreDrawn(t *testing.T) {
 			if err := Models(filepath.Join(dir, "a.png"), []Panel{{Section: s}, {Section: s, Difference: true}}, ModelOptions{}); err != nil {
 				t.Error(err)
 			}
-			if err := Heatmap(filepath.Join(dir, "b.png"), s, HeatmapOptions{}); err != nil {
+			if err := Heatmap(filepath.Join(dir, "b.png"), []Section{s}, HeatmapOptions{}); err != nil {
 				t.Error(err)
 			}
 			shot := Shot{Observed: s.Values, Synthetic: s.Values, NReceivers: 20, NT: 40, DT: 0.01}
@@ -282,7 +282,7 @@ func TestHeatmapSaturatesAtThePercentile(t *testing.T) {
 	}
 	s.Values[150*1] = 5 // One spike must not wash out the rest.
 	path := filepath.Join(t.TempDir(), "gradient.png")
-	if err := Heatmap(path, s, HeatmapOptions{Quantity: "gradient"}); err != nil {
+	if err := Heatmap(path, []Section{s}, HeatmapOptions{Quantity: "gradient"}); err != nil {
 		t.Fatal(err)
 	}
 	colours := Diverging()
@@ -368,7 +368,7 @@ func TestInputThatCannotBeDrawnIsRefusedInASentence(t *testing.T) {
 		"short":         {models(short), "7 values"},
 		"spacing":       {models(flat), "dz = 0 m"},
 		"origin":        {models(origin), "NaN"},
-		"empty heatmap": {Heatmap(path, Section{}, HeatmapOptions{}), "0 × 0"},
+		"empty heatmap": {Heatmap(path, []Section{{}}, HeatmapOptions{}), "0 × 0"},
 		"no gather":     {Gathers(path, Shot{NReceivers: 2, NT: 3, DT: 1}), "no gather"},
 		"empty gather":  {Gathers(path, Shot{}), "0 receivers"},
 		"short gather":  {Gathers(path, Shot{Observed: good.Values, NReceivers: 3, NT: 5, DT: 1}), "200 values"},

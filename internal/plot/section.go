@@ -9,13 +9,15 @@ import (
 	"gonum.org/v1/plot/vg/draw"
 )
 
-// A Section is an array [nz, nx] over depth and distance.
+// A Section is an array [nz, nx] over depth and distance, or over whatever the
+// names of its axes say.
 type Section struct {
 	Title            string
 	Values           []float32 // [nz, nx], x fastest.
 	NZ, NX           int
 	DZ, DX           float64    // Spacing in metres.
 	OriginZ, OriginX float64    // Position of the first value in metres.
+	XName, ZName     string     // Of the axes, without unit. Empty: Distance and Depth.
 	Sources          []Position // Drawn as stars.
 	Receivers        []Position // Drawn as triangles.
 }
@@ -49,6 +51,18 @@ func (s *Section) extent() extent {
 
 func union(a, b extent) extent {
 	return extent{min(a.top, b.top), max(a.bottom, b.bottom), min(a.left, b.left), max(a.right, b.right)}
+}
+
+// axisLabels returns the labels of the section's axes.
+func (s *Section) axisLabels() (x, z string) {
+	x, z = "Distance (km)", "Depth (km)"
+	if s.XName != "" {
+		x = s.XName + " (km)"
+	}
+	if s.ZName != "" {
+		z = s.ZName + " (km)"
+	}
+	return x, z
 }
 
 // drawSection draws one panel into area, which shows the extent shown.
@@ -92,6 +106,68 @@ func panelSize(shown extent, width, minHeight, maxHeight vg.Length) (w, h vg.Len
 	h = max(h, minHeight)
 	w, h = vg.Length(math.Round(float64(w))), vg.Length(math.Round(float64(h)))
 	return w, h, float64(h / w / ratio)
+}
+
+// A column of panels in a figure, in points: all its panels show the same
+// extent.
+type column struct {
+	shown         extent
+	left          vg.Length // From the first column's left edge.
+	w, h, stretch vg.Length
+}
+
+// layOut arranges sections row by row in columns. They all show the same
+// extent or, if apart, those of each column what its own cover, all at one
+// scale and as wide as asked on average.
+func layOut(sections []*Section, columns int, width, minHeight, maxHeight vg.Length, apart bool) []column {
+	nothing := extent{math.Inf(1), math.Inf(-1), math.Inf(1), math.Inf(-1)}
+	out := make([]column, columns)
+	for i := range out {
+		out[i].shown = nothing
+	}
+	all := nothing
+	for i, s := range sections {
+		c := &out[i%columns]
+		c.shown = union(c.shown, s.extent())
+		all = union(all, s.extent())
+	}
+	var total float64 // Metres across.
+	for i := range out {
+		if !apart {
+			out[i].shown = all
+		}
+		total += out[i].shown.right - out[i].shown.left
+	}
+	var left vg.Length
+	for i := range out {
+		c := &out[i]
+		wide := width
+		if apart {
+			wide = vg.Length(columns) * width * vg.Length((c.shown.right-c.shown.left)/total)
+		}
+		var stretch float64
+		c.w, c.h, stretch = panelSize(c.shown, wide, minHeight, maxHeight)
+		c.stretch = vg.Length(stretch)
+		c.left = left
+		left += c.w + leftSpace
+		if apart {
+			left += axisNameSpace // Each column names its axes.
+		}
+	}
+	return out
+}
+
+// measure returns what a row of columns takes: its width, its height and the largest vertical
+// exaggeration.
+func measure(columns []column) (right, height vg.Length, stretch float64) {
+	for _, c := range columns {
+		right = c.left + c.w
+		height = max(height, c.h)
+		if math.Abs(float64(c.stretch)-1) > math.Abs(stretch-1) || stretch == 0 {
+			stretch = float64(c.stretch)
+		}
+	}
+	return right, height, stretch
 }
 
 // footer explains the marks and the vertical exaggeration below the panels,
