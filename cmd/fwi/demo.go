@@ -13,12 +13,12 @@ import (
 func newDemoCommand() *cobra.Command {
 	var seed uint64
 	var kind, size string
-	var overwrite bool
+	var overwrite, volume bool
 	cmd := &cobra.Command{
 		Use:   "demo OUT.h5",
 		Short: "Write a demonstration problem: random geology, a survey and a start model",
 		Long: "demo writes a problem with a section of random but plausible geology as its truth, a marine survey with a source that emits\n" +
-			"nothing below 3 Hz, and a smooth start model. fwi run models the data and inverts them.",
+			"nothing below 3 Hz, and a smooth start model; with --3d a small volume instead of the section. fwi run models the data and inverts them.",
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			out := args[0]
@@ -29,7 +29,7 @@ func newDemoCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			p, err := demo.Problem(demo.Options{Seed: seed, Kind: k, Size: size})
+			p, err := demo.Problem(demo.Options{Seed: seed, Kind: k, Size: size, Volume: volume})
 			if err != nil {
 				return err
 			}
@@ -43,6 +43,8 @@ func newDemoCommand() *cobra.Command {
 	cmd.Flags().Uint64Var(&seed, "seed", demo.DefaultSeed, "seed of the geology: another number, another section")
 	cmd.Flags().StringVar(&kind, "kind", demo.DefaultKind.String(), "geology: "+strings.Join(geologyNames(), ", "))
 	cmd.Flags().StringVar(&size, "size", demo.Medium, "small (ten seconds on two cores) or medium (a minute)")
+	cmd.Flags().BoolVar(&volume, "3d", false, "a volume with sources and receivers over an area, to 8 Hz (a minute or two on two cores); --size does not apply")
+	cmd.MarkFlagsMutuallyExclusive("3d", "size")
 	cmd.Flags().BoolVar(&overwrite, "overwrite", false, "replace an existing file")
 	return cmd
 }

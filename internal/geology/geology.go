@@ -66,17 +66,18 @@ type Options struct {
 	MinVelocity, MaxVelocity float64
 }
 
-// A Model is a velocity section [nz, nx], z down, x fastest.
+// A Model is a velocity section [nz, nx] or volume [nz, ny, nx], z down, x
+// fastest.
 type Model struct {
-	NZ, NX int
-	DZ, DX float64 // Metres.
-	Seed   uint64
-	Kind   Kind // As drawn; never AnyKind.
+	NZ, NY, NX int     // NY is 0 for a section.
+	DZ, DY, DX float64 // Metres.
+	Seed       uint64
+	Kind       Kind // As drawn; never AnyKind.
 
 	VP    []float32 // m/s.
 	Water []bool    // True where the cell is water; nil on land.
 	// SeaBottom is the depth of the sea bottom in metres at each of the nx
-	// distances, 0 on land, and WaterDepth its mean.
+	// distances or [ny, nx] places, 0 on land, and WaterDepth its mean.
 	SeaBottom  []float64
 	WaterDepth float64
 }
@@ -84,7 +85,7 @@ type Model struct {
 // UpdateMask returns 0 for cells of water, which an inversion keeps as they
 // are, and 1 for rock.
 func (m *Model) UpdateMask() []float32 {
-	mask := make([]float32, m.NZ*m.NX)
+	mask := make([]float32, len(m.VP))
 	for i := range mask {
 		if m.Water == nil || !m.Water[i] {
 			mask[i] = 1

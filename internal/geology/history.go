@@ -15,6 +15,7 @@ const (
 	forSalt
 	forGas
 	forTexture
+	forBending
 )
 
 // A builder draws the history of one section.
