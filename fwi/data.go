@@ -41,8 +41,12 @@ func dataModel(p *Problem, c Config) (wave.Grid, []float32, wave.Options, error)
 	vp := make([]float32, g.Cells())
 	wave.NewRegrid(p.Grid, g).Velocity(vp, p.Truth)
 	_, vmax, err = wave.CheckVelocity(g, vp)
-	return g, vp, wave.Options{MaxVelocity: vmax * 1.001, Order: dataOrder(c), FreeSurface: c.FreeSurface, Threads: c.Threads,
-		MaxFrequency: high, MemoryLimit: c.MemoryLimit, Courant: 0.9}, err
+	o := wave.Options{MaxVelocity: vmax * 1.001, Order: dataOrder(c), FreeSurface: c.FreeSurface, Threads: c.Threads,
+		MaxFrequency: high, MemoryLimit: c.MemoryLimit, Courant: 0.9}
+	if g.Axes() == 3 {
+		o.Layer = c.Layer // wider ones would be most of a small volume
+	}
+	return g, vp, o, err
 }
 
 // ModelData models the gathers [receiver, time] of a problem's survey in its true model, calling progress, if not nil, with the

@@ -36,6 +36,26 @@ func smallProblem(t *testing.T, adjust func(*Config)) (*Problem, Config) {
 	return p, c
 }
 
+// smallVolume is a folded volume of 1 × 1.2 × 1.4 km with 4 shots between 3 and 6 Hz.
+func smallVolume(t *testing.T, adjust func(*Config)) (*Problem, Config) {
+	t.Helper()
+	m, err := geology.Volume(geology.VolumeOptions{Options: geology.Options{NZ: 21, NX: 29, DZ: 50, DX: 50, Seed: 3, Kind: geology.Folded, WaterDepth: 100}, NY: 25, DY: 50})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &Problem{Title: "volume", Grid: wave.NewGrid3D(m.NZ, m.NY, m.NX, m.DZ, m.DY, m.DX), Truth: m.VP, Water: m.Water}
+	c := Config{Start: "smooth:200m", Iterations: 2}
+	c.Acquisition = Acquisition{Shots: 4, Receivers: 100, Duration: 1.5, MaxFrequency: 6}
+	c.Stages = []Stage{{MaxFrequency: 4.5, Iterations: 2}, {MaxFrequency: 6, Iterations: 2}}
+	if adjust != nil {
+		adjust(&c)
+	}
+	if c, err = Prepare(background, p, c, nil, nil); err != nil {
+		t.Fatal(err)
+	}
+	return p, c
+}
+
 func invert(t *testing.T, p *Problem, c Config) *Outcome {
 	t.Helper()
 	o, err := NewRun(p, c).Invert(background)
@@ -46,19 +66,34 @@ func invert(t *testing.T, p *Problem, c Config) *Outcome {
 }
 
 func TestInversionLowersMisfitAndModelError(t *testing.T) {
-	p, c := smallProblem(t, func(c *Config) {
-		c.Iterations = 0
-		for i := range c.Stages {
-			c.Stages[i].Iterations = 12
+	longer := func(n int) func(*Config) {
+		return func(c *Config) {
+			c.Iterations = 0
+			for i := range c.Stages {
+				c.Stages[i].Iterations = n
+			}
 		}
+	}
+	t.Run("section", func(t *testing.T) {
+		p, c := smallProblem(t, longer(12))
+		expectProgress(t, p, c, 0.9)
 	})
+	t.Run("volume", func(t *testing.T) { // fewer iterations
+		p, c := smallVolume(t, longer(5))
+		expectProgress(t, p, c, 0.97)
+	})
+}
+
+// expectProgress inverts and wants the model error to fall to the given fraction of the start's.
+func expectProgress(t *testing.T, p *Problem, c Config, fraction float64) {
+	t.Helper()
 	o := invert(t, p, c)
 	start, err := ModelRMS(p.Start, p.Truth, p.Scored())
 	if err != nil {
 		t.Fatal(err)
 	}
 	end, _ := ModelRMS(o.Model, p.Truth, p.Scored())
-	if !(end < 0.9*start) {
+	if !(end < fraction*start) {
 		t.Errorf("model error %.1f m/s, at the start %.1f", end, start)
 	}
 	for stage := range c.Stages {
@@ -113,15 +148,20 @@ func interrupted(t *testing.T, p *Problem, c Config, path string, n int, from *S
 }
 
 func TestResumedRunEndsWithTheSameBits(t *testing.T) {
-	for name, adjust := range map[string]func(*Config){
-		"all shots":     nil,
-		"mini-batches":  func(c *Config) { c.Stages[0].Shots, c.Stages[0].Iterations, c.Iterations = 3, 6, 6 },
-		"wavelet":       func(c *Config) { c.EstimateWavelet = true },
-		"cg, 1 thread":  func(c *Config) { c.Method, c.Threads = "cg", 1 },
-		"other misfits": func(c *Config) { c.Stages[0].Misfit, c.Misfit = "envelope", "student-t" },
+	type problem func(*testing.T, func(*Config)) (*Problem, Config)
+	for name, with := range map[string]struct {
+		make   problem
+		adjust func(*Config)
+	}{
+		"all shots":     {smallProblem, nil},
+		"mini-batches":  {smallProblem, func(c *Config) { c.Stages[0].Shots, c.Stages[0].Iterations, c.Iterations = 3, 6, 6 }},
+		"wavelet":       {smallProblem, func(c *Config) { c.EstimateWavelet = true }},
+		"cg, 1 thread":  {smallProblem, func(c *Config) { c.Method, c.Threads = "cg", 1 }},
+		"other misfits": {smallProblem, func(c *Config) { c.Stages[0].Misfit, c.Misfit = "envelope", "student-t" }},
+		"volume":        {smallVolume, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
-			p, c := smallProblem(t, adjust)
+			p, c := with.make(t, with.adjust)
 			want := invert(t, p, c)
 			path := filepath.Join(t.TempDir(), "checkpoint.h5")
 			var from *Snapshot
@@ -159,13 +199,19 @@ func TestResumedRunEndsWithTheSameBits(t *testing.T) {
 }
 
 func TestThreadsDoNotChangeARun(t *testing.T) {
-	p, c := smallProblem(t, nil)
-	c.Threads = 1
-	one := invert(t, p, c)
-	c.Threads = 3
-	if many := invert(t, p, c); !slices.Equal(one.Model, many.Model) {
-		t.Error("3 threads give another model than 1")
+	compare := func(p *Problem, c Config) {
+		t.Helper()
+		c.Threads = 1
+		one := invert(t, p, c)
+		c.Threads = 3
+		if many := invert(t, p, c); !slices.Equal(one.Model, many.Model) {
+			t.Error("3 threads give another model than 1")
+		}
 	}
+	p, c := smallProblem(t, nil)
+	compare(p, c)
+	p, c = smallVolume(t, func(c *Config) { c.Acquisition.Shots, c.Stages = 1, c.Stages[:1] }) // threads inside the shot
+	compare(p, c)
 }
 
 func TestCheckpointOfAnotherProblemIsRefused(t *testing.T) {
@@ -188,11 +234,20 @@ func TestCheckpointOfAnotherProblemIsRefused(t *testing.T) {
 // The gradient on the user's grid is that of the whole chain: restriction in 1/v², propagation, misfit. In float32 the misfit's last digits
 // limit the test, so steps are large and the central difference cancels the curvature.
 func TestEvaluatorsGradientMatchesFiniteDifferences(t *testing.T) {
-	for _, misfit := range MisfitNames() {
-		p, c := smallProblem(t, func(c *Config) {
+	for _, misfit := range append(MisfitNames(), "volume") {
+		adjust := func(c *Config) {
 			c.Misfit, c.Storage = misfit, "every-step"
 			c.Iterations = 1
-		})
+		}
+		var p *Problem
+		var c Config
+		middle, width := []float64{25, 60}, 60.0 // of the perturbation, cells
+		if misfit != "volume" {
+			p, c = smallProblem(t, adjust)
+		} else {
+			p, c = smallVolume(t, func(c *Config) { adjust(c); c.Misfit = "" })
+			middle, width = []float64{9, 12, 15}, 20
+		}
 		e, err := NewEvaluator(background, p, c, c.Stages[0])
 		if err != nil {
 			t.Fatal(err)
@@ -205,8 +260,11 @@ func TestEvaluatorsGradientMatchesFiniteDifferences(t *testing.T) {
 		var slope float64
 		dv := make([]float32, len(p.Start))
 		for i := range dv {
-			z, x := i/p.Grid.NX(), i%p.Grid.NX()
-			dv[i] = p.Mask[i] * float32(math.Exp(-(math.Pow(float64(z)-25, 2)+math.Pow(float64(x)-60, 2))/60))
+			var distance float64
+			for d, k := range p.Grid.Index(i) {
+				distance += math.Pow(float64(k)-middle[d], 2)
+			}
+			dv[i] = p.Mask[i] * float32(math.Exp(-distance/width))
 			slope += float64(dv[i]) * float64(g[i])
 		}
 		at := func(h float32) float64 {
@@ -295,17 +353,19 @@ func TestUnusableProblemsAreRefusedWithASentence(t *testing.T) {
 }
 
 func TestCheckProvesTheOperators(t *testing.T) {
-	p, c := smallProblem(t, nil)
-	report, err := Check(background, p, c)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if len(report) < 5 {
-		t.Errorf("%d findings", len(report))
-	}
-	for _, f := range report {
-		if f.Verdict == Failure {
-			t.Error(f.Text)
+	for _, make := range []func(*testing.T, func(*Config)) (*Problem, Config){smallProblem, smallVolume} {
+		p, c := make(t, nil)
+		report, err := Check(background, p, c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(report) < 5 {
+			t.Errorf("%d findings", len(report))
+		}
+		for _, f := range report {
+			if f.Verdict == Failure {
+				t.Error(f.Text)
+			}
 		}
 	}
 }
@@ -325,20 +385,22 @@ func TestConfigurationSurvivesYAML(t *testing.T) {
 }
 
 func TestProblemSurvivesAFile(t *testing.T) {
-	p, c := smallProblem(t, nil)
-	path := filepath.Join(t.TempDir(), "problem.h5")
-	if err := p.Save(path); err != nil {
-		t.Fatal(err)
-	}
-	q, err := OpenProblem(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := Prepare(background, q, c, nil, nil); err != nil {
-		t.Fatal(err)
-	}
-	if Fingerprint(p, c) != Fingerprint(q, c) {
-		t.Error("the problem read back is another one")
+	for _, make := range []func(*testing.T, func(*Config)) (*Problem, Config){smallProblem, smallVolume} {
+		p, c := make(t, nil)
+		path := filepath.Join(t.TempDir(), "problem.h5")
+		if err := p.Save(path); err != nil {
+			t.Fatal(err)
+		}
+		q, err := OpenProblem(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Prepare(background, q, c, nil, nil); err != nil {
+			t.Fatal(err)
+		}
+		if Fingerprint(p, c) != Fingerprint(q, c) {
+			t.Error("the problem read back is another one")
+		}
 	}
 }
 
