@@ -45,7 +45,7 @@ func smallVolume(t *testing.T, adjust func(*Config)) (*Problem, Config) {
 	}
 	p := &Problem{Title: "volume", Grid: wave.NewGrid3D(m.NZ, m.NY, m.NX, m.DZ, m.DY, m.DX), Truth: m.VP, Water: m.Water}
 	c := Config{Start: "smooth:200m", Iterations: 2}
-	c.Acquisition = Acquisition{Shots: 4, Receivers: 100, Duration: 1.5, MaxFrequency: 6}
+	c.Acquisition = Acquisition{Shots: 4, Receivers: 100, Duration: 2, MaxFrequency: 6}
 	c.Stages = []Stage{{MaxFrequency: 4.5, Iterations: 2}, {MaxFrequency: 6, Iterations: 2}}
 	if adjust != nil {
 		adjust(&c)
@@ -158,7 +158,7 @@ func TestResumedRunEndsWithTheSameBits(t *testing.T) {
 		"wavelet":       {smallProblem, func(c *Config) { c.EstimateWavelet = true }},
 		"cg, 1 thread":  {smallProblem, func(c *Config) { c.Method, c.Threads = "cg", 1 }},
 		"other misfits": {smallProblem, func(c *Config) { c.Stages[0].Misfit, c.Misfit = "envelope", "student-t" }},
-		"volume":        {smallVolume, nil},
+		"volume":        {smallVolume, func(c *Config) { c.Stages, c.Iterations = []Stage{{MaxFrequency: 4.5, Iterations: 5}}, 5 }},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p, c := with.make(t, with.adjust)

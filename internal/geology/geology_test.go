@@ -356,3 +356,75 @@ func TestExtremeShapesAreDrawn(t *testing.T) {
 		}
 	}
 }
+
+func testVolume(t *testing.T, seed uint64, n int, spacing float64) *Model {
+	t.Helper()
+	m, err := Volume(VolumeOptions{Options: Options{NZ: n / 2, NX: n, DZ: spacing, DX: spacing, Seed: seed, Kind: Folded, WaterDepth: 100}, NY: n, DY: spacing})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+func TestVolumesDifferAlongBothHorizontalAxes(t *testing.T) {
+	const n = 40
+	m := testVolume(t, 4, n, 50)
+	if len(m.VP) != n/2*n*n || len(m.SeaBottom) != n*n || len(m.Water) != len(m.VP) || len(m.UpdateMask()) != len(m.VP) {
+		t.Fatalf("%d cells, %d places, %d cells that may be water", len(m.VP), len(m.SeaBottom), len(m.Water))
+	}
+	at := func(z, y, x int) float64 { return float64(m.VP[(z*n+y)*n+x]) }
+	var alongY, alongX, level float64
+	for z := n / 8; z < n/2; z++ {
+		var mean float64
+		for i := range n * n {
+			mean += at(z, i/n, i%n) / (n * n)
+		}
+		for y := range n - 8 {
+			for x := range n - 8 {
+				alongY += math.Abs(at(z, y+8, x) - at(z, y, x))
+				alongX += math.Abs(at(z, y, x+8) - at(z, y, x))
+				level += math.Abs(at(z, y, x) - mean)
+			}
+		}
+	}
+	// 400 m away the rock differs by a good part of what it varies at that depth
+	if alongY < 0.2*level || alongX < 0.2*level {
+		t.Errorf("over 400 m velocities change by %g along y and %g along x, where they stray by %g", alongY, alongX, level)
+	}
+	for i, v := range m.VP {
+		if !(v >= 1450 && v <= 5500) || m.Water[i] != (v == 1500 && i/(n*n)*50 < int(math.Ceil(m.SeaBottom[i%(n*n)]))) {
+			t.Fatalf("cell %d: %g m/s, water %v, sea bottom at %g m", i, v, m.Water[i], m.SeaBottom[i%(n*n)])
+		}
+	}
+}
+
+func TestVolumesAreTheSameForTheSameSeedAtEverySpacing(t *testing.T) {
+	fine, again, other := testVolume(t, 4, 40, 16), testVolume(t, 4, 40, 16), testVolume(t, 5, 40, 16)
+	if !slices.Equal(fine.VP, again.VP) {
+		t.Error("the same seed made two volumes")
+	}
+	if slices.Equal(fine.VP, other.VP) {
+		t.Error("two seeds made one volume")
+	}
+	half := testVolume(t, 4, 80, 8)
+	for i, v := range fine.VP {
+		z, y, x := i/1600, i/40%40, i%40
+		if w := half.VP[(2*z*80+2*y)*80+2*x]; w != v {
+			t.Fatalf("cell (%d, %d, %d) is %g m/s, with half the spacing %g", z, y, x, v, w)
+		}
+	}
+}
+
+func TestImpossibleVolumesAreRefused(t *testing.T) {
+	section := Options{NZ: 10, NX: 10, DZ: 20, DX: 20}
+	for name, o := range map[string]VolumeOptions{
+		"no cells":  {Options: section, DY: 20},
+		"no size":   {Options: section, NY: 10},
+		"too large": {Options: section, NY: 10, DY: 1e6},
+		"section":   {Options: Options{}, NY: 10, DY: 20},
+	} {
+		if _, err := Volume(o); err == nil {
+			t.Errorf("%s: drawn", name)
+		}
+	}
+}
