@@ -37,7 +37,7 @@ type Config struct {
 	TimeGain float64 `yaml:"time_gain,omitempty"`
 	// Method is lbfgs, descent or cg. "" is lbfgs.
 	Method string `yaml:"method,omitempty"`
-	// Memory is the number of pairs that L-BFGS keeps. 0 is 10.
+	// Memory is the number of pairs that L-BFGS keeps. 0 is 20.
 	Memory int `yaml:"memory,omitempty"`
 	// FirstChange is the largest velocity change in m/s of the first step of a stage. 0 is 80.
 	FirstChange float64 `yaml:"first_change,omitempty"`
@@ -70,7 +70,7 @@ type Config struct {
 // Acquisition is a surface survey with a fixed spread: every shot is heard by all receivers. Over a 3D model both cover the area, on
 // lattices of about as many points as are asked for.
 type Acquisition struct {
-	Shots         int     `yaml:"shots,omitempty"`          // 0: one every 240 m, 12 to 48; 3D: one every 600 m along y and x, 3 to 8 each
+	Shots         int     `yaml:"shots,omitempty"`          // 0: one every 320 m, 12 to 48; 3D: one every 600 m along y and x, 3 to 8 each
 	Receivers     int     `yaml:"receivers,omitempty"`      // 0: one every 25 m, at most 400; 3D: one every 100 m along y and x, at most 41 each
 	SourceDepth   float64 `yaml:"source_depth,omitempty"`   // m, 0: 10, or one cell if that is more
 	ReceiverDepth float64 `yaml:"receiver_depth,omitempty"` // m, 0: as the sources
@@ -97,7 +97,7 @@ type Stage struct {
 	Shots        int     `yaml:"shots,omitempty"`      // size of the mini-batches, 0: all shots
 	MaxOffset    float64 `yaml:"max_offset,omitempty"` // m, 0: all
 	Misfit       string  `yaml:"misfit,omitempty"`     // "": as the run
-	Tolerance    float64 `yaml:"tolerance,omitempty"`  // ends when an iteration lowers the misfit by less than this fraction; 0: 0.002
+	Tolerance    float64 `yaml:"tolerance,omitempty"`  // ends when an iteration lowers the misfit by less than this fraction; 0: 0.001
 }
 
 // Merge reads YAML over the configuration: keys that it names are set, others stay. Unknown keys are errors.
@@ -141,7 +141,7 @@ func (c Config) withDefaults() (Config, error) {
 	setInt(&c.Layer, 10)
 	setString(&c.Misfit, "least-squares")
 	setString(&c.Method, "lbfgs")
-	setInt(&c.Memory, 10)
+	setInt(&c.Memory, 20)
 	setFloat(&c.FirstChange, 80)
 	setFloat(&c.MaxChange, 400)
 	setFloat(&c.Preconditioner.Power, 0.75)

@@ -87,7 +87,7 @@ func Prepare(ctx context.Context, p *Problem, c Config, say Notice, progress fun
 			s.Misfit = c.Misfit
 		}
 		if s.Tolerance == 0 {
-			s.Tolerance = 0.002
+			s.Tolerance = 0.001
 		}
 		if c.Iterations > 0 {
 			s.Iterations = min(s.Iterations, c.Iterations)
@@ -121,7 +121,7 @@ func Prepare(ctx context.Context, p *Problem, c Config, say Notice, progress fun
 	return c, nil
 }
 
-const defaultIterations = 12 // of the last stage
+const defaultIterations = 6 // of the last stage
 
 // startInFile is the Config.Start that takes the problem's own starting model.
 const startInFile = "file"
