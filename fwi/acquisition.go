@@ -7,23 +7,6 @@ import (
 	"gofwi/wave"
 )
 
-// The default band of the source ends here: in 3D, where the cost grows with the fourth power of the frequency, earlier.
-const (
-	maxFrequency2D = 25 // Hz
-	maxFrequency3D = 8
-)
-
-// defaultBand fills in the end of the source's band, which decides the cost of everything.
-func (a Acquisition) defaultBand(g wave.Grid) Acquisition {
-	if a.MaxFrequency == 0 {
-		a.MaxFrequency = maxFrequency2D
-		if g.Axes() == 3 {
-			a.MaxFrequency = maxFrequency3D
-		}
-	}
-	return a
-}
-
 // resolveAcquisition fills the defaults of a surface survey over a velocity model.
 func resolveAcquisition(a Acquisition, g wave.Grid, vp []float32) Acquisition {
 	var length float64 // the longest horizontal axis

@@ -10,6 +10,8 @@ import (
 	"strings"
 
 	"gopkg.in/yaml.v3"
+
+	"gofwi/wave"
 )
 
 // Config is everything that a run can be told. The zero value of a field is its default; Prepare fills the defaults in, and a
@@ -23,7 +25,8 @@ type Config struct {
 	Acquisition Acquisition `yaml:"acquisition,omitempty"`
 	// Order of the inversion's propagator in space: 2, 4, 6, 8. 0 is 8.
 	Order int `yaml:"order,omitempty"`
-	// Layer is the width in cells of the absorbing layers. 0 is 10: with CPML their reflection stays below 1e-3 (docs/verification.md).
+	// Layer is the width in cells of the absorbing layers. 0 is 10, in 3D, where they are most of a small model, 8: with
+	// CPML their reflection stays below 1e-3 (docs/verification.md).
 	Layer int `yaml:"layer,omitempty"`
 	// FreeSurface makes the top of the grid a free surface instead of absorbing.
 	FreeSurface bool `yaml:"free_surface,omitempty"`
@@ -119,6 +122,26 @@ func (c Config) YAML() []byte {
 	return text
 }
 
+// Defaults that depend on the number of axes: the cost grows with the third power of the frequency in 2D, with the fourth in 3D.
+const (
+	layer2D, layer3D               = 10, 8 // cells
+	maxFrequency2D, maxFrequency3D = 25, 8 // Hz
+)
+
+// defaultsFor fills in the defaults of a volume that differ from those of a section.
+func (c Config) defaultsFor(g wave.Grid) Config {
+	if g.Axes() < 3 {
+		return c
+	}
+	if c.Layer == 0 {
+		c.Layer = layer3D
+	}
+	if c.Acquisition.MaxFrequency == 0 {
+		c.Acquisition.MaxFrequency = maxFrequency3D
+	}
+	return c
+}
+
 // withDefaults fills in the defaults that do not depend on the problem and checks the rest.
 func (c Config) withDefaults() (Config, error) {
 	setFloat := func(v *float64, d float64) {
@@ -138,7 +161,7 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	setString(&c.Start, "smooth:500m")
 	setInt(&c.Order, 8)
-	setInt(&c.Layer, 10)
+	setInt(&c.Layer, layer2D)
 	setString(&c.Misfit, "least-squares")
 	setString(&c.Method, "lbfgs")
 	setInt(&c.Memory, 20)

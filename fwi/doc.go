@@ -25,19 +25,21 @@
 // A problem is an HDF5 file. It needs one velocity model, and without observed data that must be the true one; Prepare makes
 // what else is missing and says how.
 //
-//	/vp or /model/vp           [nz, nx]                  the true velocity in m/s: data are modelled in it, results compared with it
-//	/start/vp                  [nz, nx]                  the model to start from
-//	/update_mask               [nz, nx]                  0 holds a cell, 1 frees it, between them it follows in part; absent: the
+// Models are sections [nz, nx] or volumes [nz, ny, nx], positions accordingly (z, x) or (z, y, x) in m, n coordinates each:
+//
+//	/vp or /model/vp           [nz, nx], [nz, ny, nx]    the true velocity in m/s: data are modelled in it, results compared with it
+//	/start/vp                  alike                     the model to start from
+//	/update_mask               alike                     0 holds a cell, 1 frees it, between them it follows in part; absent: the
 //	                                                     water layer is held
-//	/survey/source_position    [shots, 2]                (z, x) in m
-//	/survey/receiver_position  [receivers, 2]            (z, x) in m, the same for all shots, or
-//	                           [shots, receivers, 2]     for each its own
+//	/survey/source_position    [shots, n]                position of each
+//	/survey/receiver_position  [receivers, n]            the same for all shots, or
+//	                           [shots, receivers, n]     for each its own
 //	/survey/wavelet            [nt] or [shots, nt]       attribute dt: sampling interval of wavelet and data in s
 //	/data/observed             [shots, receivers, nt]    recorded pressure; absent: modelled in the true model, on a finer grid with
 //	                                                     another order in space than the inversion uses
 //
-// Arrays may be stored in any numeric type. Cells are dz by dx metres, the first at origin, (z, x) in m and zero if absent: attributes of the
-// model or of the file. Positions and origin share one coordinate system. The file's attributes title, source and
+// Arrays may be stored in any numeric type. Cells are dz by dx metres, or dz by dy by dx, the first at the position origin, zero if absent: attributes
+// of the model or of the file. Positions and origin share one coordinate system. The file's attributes title, source and
 // licence are texts for people; its attribute configuration, YAML as Config.Merge reads it, is what the command fwi run
 // starts from.
 //

@@ -26,8 +26,7 @@ func Prepare(ctx context.Context, p *Problem, c Config, say Notice, progress fun
 	case c.Start == startInFile:
 		return c, fmt.Errorf("the configuration says start: %s, but the file holds no /start/vp", startInFile)
 	}
-	c.Acquisition = c.Acquisition.defaultBand(p.Grid)
-	c, err := c.withDefaults()
+	c, err := c.defaultsFor(p.Grid).withDefaults()
 	if err != nil {
 		return c, err
 	}

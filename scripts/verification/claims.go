@@ -23,7 +23,7 @@ type claim struct {
 var claims = []claim{
 	{"Green's function", "In a homogeneous medium the error against the analytic solution, of a line source in 2D and a point source in 3D, falls with the spacing at the nominal order, within 6 %.",
 		"./wave", []string{"TestErrorAgainstGreensFunctionFallsWithNominalOrder", "TestErrorAgainstGreensFunctionFallsWithNominalOrderIn3D"}},
-	{"Absorbing layer", "A layer of 20 cells, or of 10 at order 8 as in inversions, reflects less than 1e-3 of an incident wave, up to 59° of incidence.",
+	{"Absorbing layer", "A layer of 20 cells, or of 10 at order 8 as in inversions (8 in 3D), reflects less than 1e-3 of an incident wave, up to 59° of incidence.",
 		"./wave", []string{"TestAbsorbingLayerReflectsLessThanOneInAThousand", "TestAbsorbingLayerReflectsLessThanOneInAThousandIn3D"}},
 	{"Stability limit", "The largest stable time step is the one that is computed: a step just below it stays bounded, one just above it does not.",
 		"./kernels", []string{"TestTimeStepLimitIsTheStabilityLimit"}},
