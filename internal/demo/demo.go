@@ -80,7 +80,7 @@ const (
 	volumeWidth     = 2400 // m along x and y
 	volumeSmoothing = 200  // m
 	volumeShots     = 4    // along x and y
-	volumeReceivers = 25   // along x and y
+	volumeReceivers = 17   // along x and y
 )
 
 // volumeProblem makes a 3D problem. On two cores it inverts in a minute or two.
