@@ -43,7 +43,7 @@ func newDemoCommand() *cobra.Command {
 	cmd.Flags().Uint64Var(&seed, "seed", demo.DefaultSeed, "seed of the geology: another number, another section")
 	cmd.Flags().StringVar(&kind, "kind", demo.DefaultKind.String(), "geology: "+strings.Join(geologyNames(), ", "))
 	cmd.Flags().StringVar(&size, "size", demo.Medium, "small (ten seconds on two cores) or medium (a minute)")
-	cmd.Flags().BoolVar(&volume, "3d", false, "a volume with sources and receivers over an area, to 8 Hz (a minute or two on two cores); --size does not apply")
+	cmd.Flags().BoolVar(&volume, "3d", false, "a volume with sources and receivers over an area, to 8 Hz (about two minutes on two cores); --size does not apply")
 	cmd.MarkFlagsMutuallyExclusive("3d", "size")
 	cmd.Flags().BoolVar(&overwrite, "overwrite", false, "replace an existing file")
 	return cmd

@@ -83,7 +83,7 @@ const (
 	volumeReceivers = 17   // along x and y
 )
 
-// volumeProblem makes a 3D problem. On two cores it inverts in a minute or two.
+// volumeProblem makes a 3D problem. On two cores it inverts in about two minutes.
 func volumeProblem(o Options) (*fwi.Problem, error) {
 	s := size{depth: 1000, width: volumeWidth, cell: 40, water: 120, low: 3, high: 8, duration: 2.2}
 	nz, n := int(math.Round(s.depth/s.cell))+1, int(math.Round(s.width/s.cell))+1
