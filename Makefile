@@ -9,10 +9,10 @@ RUN_FLAGS ?=
 TEST_FLAGS ?=
 PEERS := build/peers-venv/bin/python
 
-.PHONY: help setup build run test bench-peers verify clean
+.PHONY: help setup build run test bench-kernels bench-peers verify clean
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' Makefile
 
 setup: ## install the compiler and the libraries that are missing (Debian, Ubuntu)
 	@scripts/setup
@@ -30,6 +30,10 @@ test: setup ## vet and run all tests, and count them
 	@mkdir -p build
 	@go build -o build/count-tests ./scripts/count-tests
 	@go test -json $(TEST_FLAGS) ./... | build/count-tests scripts/test-floor
+
+bench-kernels: setup ## measure the wave kernels against what a core can do
+	@go build -ldflags '-X main.version=$(VERSION)' -o build/bench-kernels ./bench/kernels
+	@build/bench-kernels
 
 bench-peers: ## install the codes to compare with and time them side by side with this one
 	@scripts/setup peers
