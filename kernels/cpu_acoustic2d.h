@@ -84,11 +84,11 @@ static void NAME(reach)(cpu_solver *s, const cpu_points *p)
 static void NAME(activate)(cpu_solver *s)
 {
 	const int blocks = s->rows / CPU_ROWS;
-	const cpu_range *reached = s->reached;
+	cpu_range *reached = s->reached;
+	for (int b = 0; s->whole_grid && b < blocks; b++)
+		reached[b] = (cpu_range){0, s->width};
 	for (int b = 0; b < blocks; b++) {
 		cpu_range r = reached[b];
-		if (s->whole_grid)
-			r = (cpu_range){0, s->width};
 		if (r.begin < r.end) {
 			r.begin -= CPU_LANES;
 			r.end += CPU_LANES;
@@ -201,7 +201,7 @@ INLINE void NAME(memory_z)(const int R, const int adjoint, const NAME(pass) *pas
 		if (!any) // ψ and p stay zero on the inner side of the layer
 			continue;
 		for (int j = r.begin; j < r.end; j += LANES) {
-			VEC column[ROWS + 2 * R1];
+			VEC column[ROWS + 2 * MAX_RADIUS];
 #pragma GCC unroll 16
 			for (int k = 0; k < ROWS + 2 * R1; k++) {
 				const ptrdiff_t at = (i + k - R1) * ld + j;
@@ -333,7 +333,7 @@ INLINE void NAME(sweep)(const int R, const int adjoint, const int in_x, const in
 	const REAL *strip = (const REAL *)s->strip - j0;
 
 	for (int j = j0; j < j1; j += LANES) {
-		VEC column[ROWS + 2 * R], first[ROWS + 2 * R1];
+		VEC column[ROWS + 2 * MAX_RADIUS], first[ROWS + 2 * MAX_RADIUS]; // of constant length: others would be kept in memory
 #pragma GCC unroll 16
 		for (int k = 0; k < ROWS + 2 * R; k++) {
 			column[k] = LOAD(u + (k - R) * ld + j);
