@@ -2,6 +2,7 @@
 
 #include <omp.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #if defined(__x86_64__)
 #include <xmmintrin.h>
@@ -52,6 +53,15 @@ void cpu_adjoint(const cpu_kernels *k, int bytes, cpu_solver *s, const cpu_run *
 	unsigned old = flush_on();
 	(bytes == 4 ? k->adjoint_f32 : k->adjoint_f64)(s, run, sources, receivers);
 	flush_restore(old);
+}
+
+void cpu_huge_pages(void *p, size_t bytes)
+{
+#ifdef MADV_HUGEPAGE
+	madvise(p, bytes, MADV_HUGEPAGE);
+#else
+	(void)p, (void)bytes;
+#endif
 }
 
 void cpu_barrier(void)

@@ -160,11 +160,19 @@ func layers(a []float64, size, radius, align int) [2][2]int {
 }
 
 func (s *CPU[T]) alloc(bytes int, clearOnReset bool) unsafe.Pointer {
-	const align = 64
-	rounded := (bytes + align - 1) / align * align
-	p := C.aligned_alloc(align, C.size_t(max(rounded, align)))
+	// Large blocks get large pages, since 3D steps touch dozens of pages in turn, and begin at different cache lines of them, since
+	// a load from the place in its page that a store goes to would wait for the store.
+	align, skew := 64, 0
+	if bytes >= 2*C.HUGE_PAGE {
+		align, skew = C.HUGE_PAGE, 64*(37*len(s.blocks)%512)
+	}
+	rounded := roundUp(max(bytes+skew, 1), align)
+	p := C.aligned_alloc(C.size_t(align), C.size_t(rounded))
 	if p == nil {
 		panic(fmt.Sprintf("kernels: the system refused %d bytes", rounded)) // as Go itself does for make
+	}
+	if align == C.HUGE_PAGE {
+		C.cpu_huge_pages(p, C.size_t(rounded))
 	}
 	C.memset(p, 0, C.size_t(rounded))
 	a := allocation{p, rounded}
@@ -172,7 +180,7 @@ func (s *CPU[T]) alloc(bytes int, clearOnReset bool) unsafe.Pointer {
 	if clearOnReset {
 		s.cleared = append(s.cleared, a)
 	}
-	return p
+	return unsafe.Add(p, skew)
 }
 
 // plane allocates rows of stride elements with halo rows around and lanes columns before the first, and returns cell (0, 0).

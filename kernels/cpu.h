@@ -113,6 +113,10 @@ void cpu_adjoint(const cpu_kernels *, int bytes, cpu_solver *, const cpu_run *, 
 void cpu_forward3d(const cpu_kernels *, int bytes, cpu_solver *, const cpu_run *, const cpu_points *, const cpu_points *);
 void cpu_adjoint3d(const cpu_kernels *, int bytes, cpu_solver *, const cpu_run *, const cpu_points *, const cpu_points *);
 
+// Asks for large pages in a block that begins and ends at multiples of HUGE_PAGE, where the system has them.
+enum { HUGE_PAGE = 2 << 20 };
+void cpu_huge_pages(void *p, size_t bytes);
+
 // Waits for the other threads of a 3D run.
 void cpu_barrier(void);
 

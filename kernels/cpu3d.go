@@ -11,7 +11,7 @@ import (
 
 const (
 	tileBytes    = 768 << 10 // of the planes of u that a tile works on at a time: they share the second cache with what streams by
-	stripColumns = 128       // of a tile that are stepped together: the rows that a cell's neighbours lie in stay in the first cache
+	stripColumns = 256       // of a tile that are stepped together: most of the rows that a cell's neighbours lie in stay in the first cache
 	tilesAThread = 4         // so that threads that are held up do not hold up the others
 )
 

@@ -13,6 +13,12 @@
 //
 // Fields have CPU_HALO planes and rows of zeros (or of odd images above) and CPU_LANES columns of zeros between rows.
 
+// Each row asks for the next one: the rows of many planes are too many streams for the processor's own prefetching.
+#define PREFETCH(p) __builtin_prefetch(p, 0, 2)
+
+// Hides where a value comes from, so that the compiler addresses rows relative to it instead of keeping a register for each.
+#define KEEP(x) __asm__("" : "+r"(x))
+
 typedef struct {
 	const cpu_solver *solver;
 	REAL *now, *before;
@@ -28,6 +34,7 @@ typedef struct {
 	const REAL *d1, *d2, *a, *b;
 	ptrdiff_t reach;         // elements to the next cell along the axis in fields
 	ptrdiff_t stride;        // and in memory variables
+	ptrdiff_t next, row;     // elements to the next row in fields and in memory variables
 	int begin, n;            // cells along the axis
 	REAL *first, *second;    // ψ and ζ, or p and s
 	const REAL *zero;
@@ -38,8 +45,10 @@ INLINE void NAME(advance_second)(const NAME(layer) *l, int i, const REAL *u, int
 {
 	const REAL a = l->a[i], b = l->b[i];
 	REAL *s = l->second + (i - l->begin) * l->stride;
-	for (int j = 0; j < columns; j += LANES)
+	for (int j = 0; j < columns; j += LANES) {
+		PREFETCH(s + l->row + j);
 		STORE(s + j, CPML_MEMORY(LOAD(s + j), a, b, LOAD(u + j)));
+	}
 }
 
 // A z layer (axis 0) or y layer (axis 1) whose memory variables of the row of cells begin at an offset.
@@ -47,14 +56,9 @@ INLINE NAME(layer) NAME(layer_at)(const NAME(pass3d) *pass, int axis, const cpml
 {
 	const cpu_solver *s = pass->solver;
 	return (NAME(layer)){.d1 = pass->d1[axis], .d2 = pass->d2[axis], .a = axis ? s->ay : s->az, .b = axis ? s->by : s->bz,
-	                     .reach = axis ? s->stride : s->plane, .stride = axis ? s->width : (ptrdiff_t)s->ny * s->width,
+	                     .reach = axis ? s->stride : s->plane, .stride = axis ? s->width : (ptrdiff_t)s->ny * s->width, .next = s->stride, .row = s->width,
 	                     .begin = block->begin, .n = block->end - block->begin,
 	                     .first = (REAL *)block->memory[0] + offset, .second = (REAL *)block->memory[1] + offset, .zero = s->zeros};
-}
-
-INLINE int NAME(overlaps)(const cpml_block block[2], int begin, int end)
-{
-	return (block[0].end > begin && block[0].begin < end) || (block[1].end > begin && block[1].begin < end);
 }
 
 INLINE int NAME(max)(int a, int b) { return a > b ? a : b; }

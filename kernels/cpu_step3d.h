@@ -44,9 +44,11 @@ NOINLINE void STEP(advance_first)(int adjoint, const NAME(layer) *l, int i, cons
 	if (adjoint)
 		STEP(taps)(l->second, l->stride, i - l->begin, l->n, l->zero, second);
 	for (int j = 0; j < columns; j += LANES) {
+		PREFETCH(now[2 * R] + l->next + j);
 		VEC drive = STEP(d1_taps)(c1, none, now, j);
 		if (adjoint)
 			drive = STEP(d1_taps)(c1, drive, second, j);
+		PREFETCH(memory + l->row + j);
 		STORE(memory + j, CPML_MEMORY(LOAD(memory + j), a, b, drive));
 	}
 }
@@ -83,6 +85,7 @@ NOINLINE void STEP(add_layer)(int adjoint, const NAME(layer) *l, int i, const RE
 	for (int j = 0; j < columns; j += LANES) {
 		VEC d1 = STEP(d1_taps)(c1, none, first, j);
 		VEC zeta = CPML_MEMORY(LOAD(second + j), a, b, STEP(d2_taps)(c2, c2[0] * LOAD(u + j) + d1, now, j));
+		PREFETCH(second + l->row + j);
 		STORE(second + j, zeta);
 		STORE(extra + j, LOAD(extra + j) + d1 + zeta);
 	}
@@ -132,6 +135,8 @@ INLINE void STEP(add_layer_x)(const int adjoint, const NAME(pass3d) *pass, const
 			}
 			s_prev = s_cur;
 			s_cur = s_next;
+			PREFETCH(first + length + j);
+			PREFETCH(second + length + j);
 			next = CPML_MEMORY(LOAD(first + j), LOAD(a + j), LOAD(b + j), d1);
 			STORE(first + j, next);
 		}
@@ -166,8 +171,9 @@ NOINLINE void STEP(add_layer_x_adjoint)(const NAME(pass3d) *pass, const cpml_blo
 	STEP(add_layer_x)(1, pass, block, u, row, extra);
 }
 
-// Steps a row of PLANES planes from plane i on in the columns from j0 to j1. save: there is a snapshot; extra: CPML adds to w.
-INLINE void STEP(sweep3d)(const int adjoint, const int save, const int extra, const NAME(pass3d) *pass, int i, int y, int j0, int j1)
+// Steps a row of PLANES planes from plane i on in the columns from j0 to j1. save: there is a snapshot; extra: CPML adds to w in columns < left and >= right.
+INLINE void STEP(sweep3d)(const int adjoint, const int save, const int extra, const NAME(pass3d) *pass, int i, int y, int j0, int j1,
+                          int left, int right)
 {
 	const cpu_solver *s = pass->solver;
 	const ptrdiff_t plane = s->plane, ld = s->stride, width = s->width, at = i * plane + y * ld;
@@ -187,6 +193,7 @@ INLINE void STEP(sweep3d)(const int adjoint, const int save, const int extra, co
 	const REAL c0 = cz[0] + cy[0] + cx[0];
 
 	for (int j = j0; j < j1; j += LANES) {
+		const int add = extra && (j < left || j >= right);
 		VEC column[PLANES + 2 * R];
 #pragma GCC unroll 16
 		for (int k = 0; k < PLANES + 2 * R; k++)
@@ -196,11 +203,22 @@ INLINE void STEP(sweep3d)(const int adjoint, const int save, const int extra, co
 			const REAL *p = u + r * plane + j;
 			const VEC now = column[r + R];
 			VEC w = NAME(d2_column)(R, cz, c0 * now, column + r + R);
-#pragma GCC unroll 4
-			for (int k = 1; k <= R; k++)
-				w += cy[k] * (LOAD(p - k * ld) + LOAD(p + k * ld));
+			ptrdiff_t row = ld, rows = 3 * ld;
+			KEEP(p);
+			KEEP(row);
+			KEEP(rows);
+			w += cy[1] * (LOAD(p - row) + LOAD(p + row));
+			if (R > 1)
+				w += cy[2] * (LOAD(p - 2 * row) + LOAD(p + 2 * row));
+			if (R > 2)
+				w += cy[3] * (LOAD(p - rows) + LOAD(p + rows));
+			if (R > 3)
+				w += cy[4] * (LOAD(p - 4 * row) + LOAD(p + 4 * row));
 			w = NAME(d2_row)(R, cx, w, p);
-			if (extra)
+			PREFETCH(u + (r + R) * plane + ld + j);
+			PREFETCH(m + r * plane + ld + j);
+			PREFETCH(q + r * plane + ld + j);
+			if (add)
 				w += LOAD(added + r * s->tile_width + j - j0);
 			if (save && r < saved) {
 				const ptrdiff_t cell = r * slot_plane + j;
@@ -221,22 +239,22 @@ INLINE void STEP(sweep3d)(const int adjoint, const int save, const int extra, co
 // Forward and adjoint differ only in what they do with snapshots.
 NOINLINE void STEP(sweep3d_plain)(const NAME(pass3d) *pass, int i, int y, int j0, int j1)
 {
-	STEP(sweep3d)(0, 0, 0, pass, i, y, j0, j1);
+	STEP(sweep3d)(0, 0, 0, pass, i, y, j0, j1, j0, j1);
 }
 
-NOINLINE void STEP(sweep3d_extra)(const NAME(pass3d) *pass, int i, int y, int j0, int j1)
+NOINLINE void STEP(sweep3d_extra)(const NAME(pass3d) *pass, int i, int y, int j0, int j1, int left, int right)
 {
-	STEP(sweep3d)(0, 0, 1, pass, i, y, j0, j1);
+	STEP(sweep3d)(0, 0, 1, pass, i, y, j0, j1, left, right);
 }
 
-NOINLINE void STEP(sweep3d_saving)(int extra, const NAME(pass3d) *pass, int i, int y, int j0, int j1)
+NOINLINE void STEP(sweep3d_saving)(const NAME(pass3d) *pass, int i, int y, int j0, int j1, int left, int right)
 {
-	STEP(sweep3d)(0, 1, extra, pass, i, y, j0, j1);
+	STEP(sweep3d)(0, 1, 1, pass, i, y, j0, j1, left, right);
 }
 
-NOINLINE void STEP(sweep3d_imaging)(int extra, const NAME(pass3d) *pass, int i, int y, int j0, int j1)
+NOINLINE void STEP(sweep3d_imaging)(const NAME(pass3d) *pass, int i, int y, int j0, int j1, int left, int right)
 {
-	STEP(sweep3d)(1, 1, extra, pass, i, y, j0, j1);
+	STEP(sweep3d)(1, 1, 1, pass, i, y, j0, j1, left, right);
 }
 
 // Does a layer of an axis, or what it needs ahead of it, touch cells begin … end-1?
@@ -311,12 +329,17 @@ NOINLINE void STEP(step_tile)(int adjoint, const NAME(pass3d) *pass, const cpu_t
 		const int z = STEP(touches)(s->z, ahead, i, i + PLANES);
 		for (int c = 0; c < s->x_cuts - 1; c++) {
 			const int j0 = s->x_cut[c], j1 = s->x_cut[c + 1], columns = j1 - j0;
-			const int x = NAME(overlaps)(s->x, j0, j1);
+			// Columns from which on, and before which, no x layer acts.
+			const int left = NAME(max)(j0, NAME(min)(j1, s->x[0].end)), right = s->x[1].end && s->x[1].begin < j1 ? NAME(max)(j0, s->x[1].begin) : j1;
+			const int x = left > j0 || right < j1;
 			for (int row = tile->y0; row < tile->y1; row++) {
-				const int y = STEP(touches)(s->y, ahead, row, row + 1), extra = x | y | z;
-				if (extra)
-					for (int r = 0; r < PLANES; r++)
-						memset(pass->extra + r * s->tile_width, 0, columns * sizeof(REAL));
+				const int y = STEP(touches)(s->y, ahead, row, row + 1), all = y | z, extra = x | all;
+				for (int r = 0; r < PLANES && extra; r++) {
+					REAL *line = pass->extra + r * s->tile_width;
+					memset(line, 0, (all ? columns : left - j0) * sizeof(REAL));
+					if (!all)
+						memset(line + right - j0, 0, (j1 - right) * sizeof(REAL));
+				}
 				if (z)
 					STEP(layers_z)(adjoint, pass, tile, i, row, j0, columns);
 				if (y)
@@ -324,9 +347,11 @@ NOINLINE void STEP(step_tile)(int adjoint, const NAME(pass3d) *pass, const cpu_t
 				if (x)
 					STEP(layers_x)(adjoint, pass, i, row, j0, j1);
 				if (pass->snapshot)
-					(adjoint ? STEP(sweep3d_imaging) : STEP(sweep3d_saving))(extra, pass, i, row, j0, j1);
+					(adjoint ? STEP(sweep3d_imaging) : STEP(sweep3d_saving))(pass, i, row, j0, j1, all ? j1 : left, right);
+				else if (extra)
+					STEP(sweep3d_extra)(pass, i, row, j0, j1, all ? j1 : left, right);
 				else
-					(extra ? STEP(sweep3d_extra) : STEP(sweep3d_plain))(pass, i, row, j0, j1);
+					STEP(sweep3d_plain)(pass, i, row, j0, j1);
 			}
 		}
 	}

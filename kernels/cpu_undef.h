@@ -11,6 +11,8 @@
 #undef LOADRUN
 #undef RUN
 #undef STORE
+#undef PREFETCH
+#undef KEEP
 #undef REAL
 #undef LANES
 #undef LANE_INDEX

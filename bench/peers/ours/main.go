@@ -23,14 +23,14 @@ import (
 )
 
 type description struct {
-	Shape     [2]int
+	Shape     []int
 	Spacing   float64
 	DT        float64
 	NT        int
 	Layer     int
 	VMax      float64
-	Sources   [][2]int
-	Receivers [][2]int
+	Sources   [][]int
+	Receivers [][]int
 	Threads   int
 }
 
@@ -87,7 +87,9 @@ func load(folder string) (*problem, error) {
 	if err := json.Unmarshal(text, &p.description); err != nil {
 		return nil, err
 	}
-	p.grid = wave.NewGrid2D(p.Shape[0], p.Shape[1], p.Spacing, p.Spacing)
+	if p.grid = wave.NewGrid2D(p.Shape[0], p.Shape[len(p.Shape)-1], p.Spacing, p.Spacing); len(p.Shape) == 3 {
+		p.grid = wave.NewGrid3D(p.Shape[0], p.Shape[1], p.Shape[2], p.Spacing, p.Spacing, p.Spacing)
+	}
 	wavelet, err := p.read("wavelet", p.NT)
 	if err != nil {
 		return nil, err
@@ -96,10 +98,12 @@ func load(folder string) (*problem, error) {
 	return p, nil
 }
 
-func (p *problem) positions(cells [][2]int) []wave.Position {
+func (p *problem) positions(cells [][]int) []wave.Position {
 	at := make([]wave.Position, len(cells))
 	for i, c := range cells {
-		at[i] = wave.Position{float64(c[0]) * p.Spacing, float64(c[1]) * p.Spacing}
+		for _, cell := range c {
+			at[i] = append(at[i], float64(cell)*p.Spacing)
+		}
 	}
 	return at
 }
