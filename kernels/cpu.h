@@ -48,7 +48,8 @@ typedef struct {
 	int limited, whole_grid; // whole_grid: step everything
 
 	// 3D only. rows is nz rounded up to CPU_PLANES. Blocks of planes and rows are the layers themselves, without rows that D1 ψ reaches;
-	// memory variables are [plane][row][width] of the block, those of x [plane][row][column].
+	// memory variables are [plane / CPU_PLANES][row][plane % CPU_PLANES][width], planes of a z block from a multiple of CPU_PLANES
+	// on; those of x [plane / CPU_PLANES][row][plane % CPU_PLANES][ψ or ζ][column].
 	int ny, plane;       // rows; elements from plane to plane
 	const double *d2y;
 	double iy;           // 1/dy

@@ -52,24 +52,27 @@ func (s *CPU[T]) init3D(threads int) error {
 	c.ax, c.bx = s.reals(d.A[2], width), s.reals(d.B[2], width)
 	c.zeros = s.plane(1, width, 0, 0)
 
-	// Memory variables of each axis's blocks, [planes, rows, columns].
-	blocks := func(out *[2]C.cpml_block, ranges [2][2]int, shape func(n int) (planes, rows, columns int)) {
+	blocks := func(out *[2]C.cpml_block, ranges [2][2]int, rowsOf func(begin, end int) int) {
 		for i, r := range ranges {
 			if r[1] == 0 {
 				continue
 			}
 			out[i].begin, out[i].end = C.int(r[0]), C.int(r[1])
-			planes, rows, columns := shape(r[1] - r[0])
 			for k := range out[i].memory {
-				out[i].memory[k] = s.plane(planes*rows, columns, 0, 0)
+				out[i].memory[k] = s.plane(rowsOf(r[0], r[1]), width, 0, 0)
 			}
 		}
 	}
 	inZ, inY := layerRanges(d.A[0], radius), layerRanges(d.A[1], radius)
 	inX := layers(d.A[2], width, radius, lanes)
-	blocks(&c.z, inZ, func(n int) (int, int, int) { return n, ny, width })
-	blocks(&c.y, inY, func(n int) (int, int, int) { return planes, n, width })
-	blocks(&c.x, inX, func(n int) (int, int, int) { return planes, ny, n })
+	blocks(&c.z, inZ, func(begin, end int) int { return (roundUp(end, together) - begin/together*together) * ny })
+	blocks(&c.y, inY, func(begin, end int) int { return planes * (end - begin) })
+	for i, r := range inX {
+		if n := r[1] - r[0]; n > 0 {
+			p := s.plane(2*planes*ny, n, 0, 0)
+			c.x[i] = C.cpml_block{begin: C.int(r[0]), end: C.int(r[1]), memory: [2]unsafe.Pointer{p, unsafe.Add(p, n*int(unsafe.Sizeof(T(0))))}}
+		}
+	}
 
 	// Tiles and strips.
 	columns := cuts(width, stripColumns, lanes, inX)

@@ -7,6 +7,9 @@
 // rows a cell's neighbours lie in stay in the first cache; vertical neighbours are in registers, and a tile has so few rows that the planes
 // above and below stay in the second cache. Thus main memory delivers u, u before and M once and takes the new u.
 //
+// Memory variables interleave the rows of PLANES planes, and of x also ψ and ζ, so that a row's step finds them in one piece: as short pieces all
+// over memory they took as much time as the fields.
+//
 // CPML adds to w what its axis asks for, cell by cell: memory variables run R cells (s of the adjoint 2R) ahead of the cell that is
 // stepped, so that every field is still read once. No tile ends within R cells of a layer, so that none needs another's memory
 // variables of the same step.
@@ -32,33 +35,42 @@ typedef struct {
 // One layer across z or y, seen from a row of cells.
 typedef struct {
 	const REAL *d1, *d2, *a, *b;
-	ptrdiff_t reach;         // elements to the next cell along the axis in fields
-	ptrdiff_t stride;        // and in memory variables
-	ptrdiff_t next, row;     // elements to the next row in fields and in memory variables
-	int begin, n;            // cells along the axis
-	REAL *first, *second;    // ψ and ζ, or p and s
+	ptrdiff_t reach;            // elements to the next cell along the axis in fields
+	ptrdiff_t outer, inner;     // to the cell PLANES further along the axis in memory variables, and to the next cell
+	ptrdiff_t next, row;        // to the next row in fields and in memory variables
+	int begin, end, origin;     // cells along the axis; the one at which the memory variables begin
+	REAL *first, *second;       // ψ and ζ, or p and s
 	const REAL *zero;
 } NAME(layer);
-
-// s at cell i along the axis, in n columns; u is η there.
-INLINE void NAME(advance_second)(const NAME(layer) *l, int i, const REAL *u, int columns)
-{
-	const REAL a = l->a[i], b = l->b[i];
-	REAL *s = l->second + (i - l->begin) * l->stride;
-	for (int j = 0; j < columns; j += LANES) {
-		PREFETCH(s + l->row + j);
-		STORE(s + j, CPML_MEMORY(LOAD(s + j), a, b, LOAD(u + j)));
-	}
-}
 
 // A z layer (axis 0) or y layer (axis 1) whose memory variables of the row of cells begin at an offset.
 INLINE NAME(layer) NAME(layer_at)(const NAME(pass3d) *pass, int axis, const cpml_block *block, ptrdiff_t offset)
 {
 	const cpu_solver *s = pass->solver;
+	const ptrdiff_t inner = axis ? PLANES * s->width : s->width;
 	return (NAME(layer)){.d1 = pass->d1[axis], .d2 = pass->d2[axis], .a = axis ? s->ay : s->az, .b = axis ? s->by : s->bz,
-	                     .reach = axis ? s->stride : s->plane, .stride = axis ? s->width : (ptrdiff_t)s->ny * s->width, .next = s->stride, .row = s->width,
-	                     .begin = block->begin, .n = block->end - block->begin,
+	                     .reach = axis ? s->stride : s->plane, .outer = PLANES * (axis ? inner : s->ny * inner), .inner = inner,
+	                     .next = s->stride, .row = PLANES * s->width,
+	                     .begin = block->begin, .end = block->end, .origin = axis ? block->begin : block->begin / PLANES * PLANES,
 	                     .first = (REAL *)block->memory[0] + offset, .second = (REAL *)block->memory[1] + offset, .zero = s->zeros};
+}
+
+// The row of a memory variable at cell i along the axis.
+INLINE REAL *NAME(memory_at)(const NAME(layer) *l, REAL *memory, int i)
+{
+	const int k = i - l->origin;
+	return memory + k / PLANES * l->outer + k % PLANES * l->inner;
+}
+
+// s at cell i along the axis, in n columns; u is η there.
+INLINE void NAME(advance_second)(const NAME(layer) *l, int i, const REAL *u, int columns)
+{
+	const REAL a = l->a[i], b = l->b[i];
+	REAL *s = NAME(memory_at)(l, l->second, i);
+	for (int j = 0; j < columns; j += LANES) {
+		PREFETCH(s + l->row + j);
+		STORE(s + j, CPML_MEMORY(LOAD(s + j), a, b, LOAD(u + j)));
+	}
 }
 
 INLINE int NAME(max)(int a, int b) { return a > b ? a : b; }

@@ -6,11 +6,11 @@
 #define STEP(x) STEP2(x, RADIUS)
 #define NOINLINE static __attribute__((noinline))
 
-// The rows from i-R to i+R of a memory variable that has n rows; those outside are zero.
-INLINE void STEP(taps)(const REAL *memory, ptrdiff_t stride, int i, int n, const REAL *zero, const REAL **tap)
+// The rows from i-R to i+R of a memory variable; those outside the layer are zero.
+INLINE void STEP(taps)(const NAME(layer) *l, REAL *memory, int i, const REAL **tap)
 {
 	for (int k = -R; k <= R; k++)
-		tap[k + R] = i + k >= 0 && i + k < n ? memory + (i + k) * stride : zero;
+		tap[k + R] = i + k >= l->begin && i + k < l->end ? NAME(memory_at)(l, memory, i + k) : l->zero;
 }
 
 INLINE VEC STEP(d1_taps)(const REAL *c, VEC sum, const REAL *const *tap, int j)
@@ -36,13 +36,13 @@ NOINLINE void STEP(advance_first)(int adjoint, const NAME(layer) *l, int i, cons
 	REAL c1[MAX_RADIUS + 1];
 	for (int k = 1; k <= R; k++)
 		c1[k] = l->d1[k];
-	REAL *memory = l->first + (i - l->begin) * l->stride;
+	REAL *memory = NAME(memory_at)(l, l->first, i);
 	const REAL *now[2 * MAX_RADIUS + 1], *second[2 * MAX_RADIUS + 1];
 	const VEC none = {0};
 	for (int k = -R; k <= R; k++)
 		now[k + R] = u + k * l->reach;
 	if (adjoint)
-		STEP(taps)(l->second, l->stride, i - l->begin, l->n, l->zero, second);
+		STEP(taps)(l, l->second, i, second);
 	for (int j = 0; j < columns; j += LANES) {
 		PREFETCH(now[2 * R] + l->next + j);
 		VEC drive = STEP(d1_taps)(c1, none, now, j);
@@ -62,10 +62,10 @@ NOINLINE void STEP(add_layer)(int adjoint, const NAME(layer) *l, int i, const RE
 		c1[k] = l->d1[k];
 		c2[k] = l->d2[k];
 	}
-	STEP(taps)(l->first, l->stride, i - l->begin, l->n, l->zero, first);
+	STEP(taps)(l, l->first, i, first);
 	if (adjoint) {
 		const REAL *second[2 * MAX_RADIUS + 1];
-		STEP(taps)(l->second, l->stride, i - l->begin, l->n, l->zero, second);
+		STEP(taps)(l, l->second, i, second);
 		for (int j = 0; j < columns; j += LANES) {
 			VEC sum = LOAD(extra + j) + c2[0] * LOAD(second[R] + j);
 			STORE(extra + j, STEP(d1_taps)(c1, STEP(d2_taps)(c2, sum, second, j), first, j));
@@ -73,13 +73,13 @@ NOINLINE void STEP(add_layer)(int adjoint, const NAME(layer) *l, int i, const RE
 		return;
 	}
 	const VEC none = {0};
-	if (i < l->begin || i >= l->begin + l->n) { // ψ of the layer reaches here, but ζ is zero
+	if (i < l->begin || i >= l->end) { // ψ of the layer reaches here, but ζ is zero
 		for (int j = 0; j < columns; j += LANES)
 			STORE(extra + j, STEP(d1_taps)(c1, LOAD(extra + j), first, j));
 		return;
 	}
 	const REAL a = l->a[i], b = l->b[i];
-	REAL *second = l->second + (i - l->begin) * l->stride;
+	REAL *second = NAME(memory_at)(l, l->second, i);
 	for (int k = -R; k <= R; k++)
 		now[k + R] = u + k * l->reach;
 	for (int j = 0; j < columns; j += LANES) {
@@ -91,7 +91,7 @@ NOINLINE void STEP(add_layer)(int adjoint, const NAME(layer) *l, int i, const RE
 	}
 }
 
-// Advances the memory variables of an x layer in one row and adds the layer's part of w. ψ, p and s stay in registers until
+// Advances the memory variables of an x layer in one row (in the order in which they are stored) and adds the layer's part of w. ψ, p and s stay in registers until
 // their neighbours have been differenced.
 INLINE void STEP(add_layer_x)(const int adjoint, const NAME(pass3d) *pass, const cpml_block *block, const REAL *u, ptrdiff_t row,
                               REAL *extra)
@@ -104,7 +104,7 @@ INLINE void STEP(add_layer_x)(const int adjoint, const NAME(pass3d) *pass, const
 		c1[k] = pass->d1[2][k];
 		c2[k] = pass->d2[2][k];
 	}
-	REAL *first = (REAL *)block->memory[0] + row * length, *second = (REAL *)block->memory[1] + row * length;
+	REAL *first = (REAL *)block->memory[0] + 2 * row * length, *second = (REAL *)block->memory[1] + 2 * row * length;
 	VEC none = {0}, prev = none, cur = none, d2 = none; // ψ or p at the two vectors before j; D2 u or D2 s at the last
 	VEC s_prev = none, s_cur = none;
 	if (adjoint) {
@@ -135,8 +135,8 @@ INLINE void STEP(add_layer_x)(const int adjoint, const NAME(pass3d) *pass, const
 			}
 			s_prev = s_cur;
 			s_cur = s_next;
-			PREFETCH(first + length + j);
-			PREFETCH(second + length + j);
+			PREFETCH(first + 2 * PLANES * length + j);
+			PREFETCH(second + 2 * PLANES * length + j);
 			next = CPML_MEMORY(LOAD(first + j), LOAD(a + j), LOAD(b + j), d1);
 			STORE(first + j, next);
 		}
@@ -275,8 +275,8 @@ NOINLINE void STEP(layers_z)(int adjoint, const NAME(pass3d) *pass, const cpu_ti
 	for (int side = 0; side < 2; side++) {
 		if (!s->z[side].end)
 			continue;
-		const NAME(layer) l = NAME(layer_at)(pass, 0, &s->z[side], y * (ptrdiff_t)s->width + j0);
-		const int begin = l.begin, end = begin + l.n, ours = NAME(min)(end, tile->z1);
+		const NAME(layer) l = NAME(layer_at)(pass, 0, &s->z[side], y * PLANES * (ptrdiff_t)s->width + j0);
+		const int begin = l.begin, end = l.end, ours = NAME(min)(end, tile->z1);
 		if (adjoint)
 			for (int k = NAME(max)(begin, i == tile->z0 ? i : i + 2 * R); k < NAME(min)(ours, i + PLANES + 2 * R); k++)
 				NAME(advance_second)(&l, k, u + k * l.reach, columns);
@@ -293,10 +293,10 @@ NOINLINE void STEP(layers_y)(int adjoint, const NAME(pass3d) *pass, const cpu_ti
 	const cpu_solver *s = pass->solver;
 	for (int side = 0; side < 2; side++)
 		for (int r = 0; r < PLANES && s->y[side].end; r++) {
-			const int n = s->y[side].end - s->y[side].begin;
-			const NAME(layer) l = NAME(layer_at)(pass, 1, &s->y[side], (i + r) * (ptrdiff_t)n * s->width + j0);
+			const ptrdiff_t rows = s->y[side].end - s->y[side].begin;
+			const NAME(layer) l = NAME(layer_at)(pass, 1, &s->y[side], (i * rows + r) * s->width + j0);
 			const REAL *u = pass->now + (i + r) * (ptrdiff_t)s->plane + j0;
-			const int begin = l.begin, end = begin + n, ours = NAME(min)(end, tile->y1);
+			const int begin = l.begin, end = l.end, ours = NAME(min)(end, tile->y1);
 			if (adjoint)
 				for (int k = NAME(max)(begin, y == tile->y0 ? y : y + 2 * R); k < NAME(min)(ours, y + 2 * R + 1); k++)
 					NAME(advance_second)(&l, k, u + k * l.reach, columns);
@@ -315,7 +315,7 @@ NOINLINE void STEP(layers_x)(int adjoint, const NAME(pass3d) *pass, int i, int y
 		for (int r = 0; r < PLANES && x->end > j0 && x->begin < j1; r++) {
 			const REAL *u = pass->now + (i + r) * (ptrdiff_t)s->plane + y * (ptrdiff_t)s->stride + x->begin;
 			REAL *extra = pass->extra + r * s->tile_width + x->begin - j0;
-			(adjoint ? STEP(add_layer_x_adjoint) : STEP(add_layer_x_forward))(pass, x, u, (i + r) * (ptrdiff_t)s->ny + y, extra);
+			(adjoint ? STEP(add_layer_x_adjoint) : STEP(add_layer_x_forward))(pass, x, u, (i * (ptrdiff_t)s->ny + y * PLANES + r), extra);
 		}
 	}
 }
