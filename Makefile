@@ -8,6 +8,7 @@ DEMO := build/demo.h5
 RUN_FLAGS ?=
 TEST_FLAGS ?=
 PEERS := build/peers-venv/bin/python
+DEVITO := build/devito-venv/bin/python
 
 .PHONY: help setup build run test bench-kernels bench-peers verify clean
 
@@ -40,7 +41,10 @@ bench-peers: ## install the codes to compare with and time them side by side wit
 	@test -x $(PEERS) || /usr/bin/python3 -m venv --system-site-packages build/peers-venv
 	@$(PEERS) -m pip install -q --disable-pip-version-check --no-deps -r bench/peers/requirements.txt
 	@go build -o build/peers/ours ./bench/peers/ours
+	@test -x $(DEVITO) || /usr/bin/python3 -m venv build/devito-venv
+	@$(DEVITO) -m pip install -q --disable-pip-version-check -r bench/peers/requirements-devito.txt
 	@$(PEERS) bench/peers/run.py
+	@$(DEVITO) bench/peers/run3d.py
 
 verify: build ## measure everything that docs/verification.md states, and write it anew
 	@scripts/verify

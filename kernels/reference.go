@@ -7,7 +7,8 @@ import "fmt"
 type Reference struct {
 	domain      Domain
 	d1, d2      []float64
-	stride      []int // from cell to cell along each axis
+	stride      []int   // from cell to cell along each axis
+	index       [][]int // where each cell lies along each axis
 	m           []float64
 	now, before []float64
 	memory      [][2][]float64 // per axis: ψ and ζ, or p and s
@@ -26,10 +27,13 @@ func NewReference(d Domain) (*Reference, error) {
 		return nil, err
 	}
 	s := &Reference{domain: d, d1: d1Weights[d.Order/2], d2: d2Weights[d.Order/2], m: make([]float64, d.Cells())}
-	s.stride, s.memory = make([]int, len(d.Shape)), make([][2][]float64, len(d.Shape))
+	s.stride, s.index, s.memory = make([]int, len(d.Shape)), make([][]int, len(d.Shape)), make([][2][]float64, len(d.Shape))
 	stride := 1
 	for axis := len(d.Shape) - 1; axis >= 0; axis-- {
-		s.stride[axis] = stride
+		s.stride[axis], s.index[axis] = stride, make([]int, d.Cells())
+		for c := range s.index[axis] {
+			s.index[axis][c] = c / stride % d.Shape[axis]
+		}
 		stride *= d.Shape[axis]
 	}
 	s.Reset()
@@ -47,12 +51,9 @@ func (s *Reference) Reset() {
 	}
 }
 
-// index returns where cell c lies along an axis.
-func (s *Reference) index(c, axis int) int { return c / s.stride[axis] % s.domain.Shape[axis] }
-
 // at returns u at k cells from cell c along an axis: zero outside the grid, odd about a free surface.
 func (s *Reference) at(u []float64, c, axis, k int) float64 {
-	i := s.index(c, axis)
+	i := s.index[axis][c]
 	sign := 1.0
 	if axis == 0 && i+k < 0 && s.domain.FreeSurface {
 		sign, k = -1, -k-2*i
@@ -82,7 +83,7 @@ func (s *Reference) second(u []float64, c, axis int) float64 {
 }
 
 func (s *Reference) coefficients(c, axis int) (a, b float64) {
-	i := s.index(c, axis)
+	i := s.index[axis][c]
 	return s.domain.A[axis][i], s.domain.B[axis][i]
 }
 
@@ -266,7 +267,7 @@ func (s *Reference) Pack(dst, cells []float64) {
 func (s *Reference) Unpack(cells, src []float64) { copy(cells, src) }
 
 // Bytes implements Solver.
-func (s *Reference) Bytes() int { return 8 * (4 + 2*len(s.memory)) * len(s.m) }
+func (s *Reference) Bytes() int { return 8 * (4 + 3*len(s.memory)) * len(s.m) }
 
 // Close implements Solver.
 func (s *Reference) Close() {}
