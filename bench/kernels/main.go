@@ -96,7 +96,7 @@ func run() error {
 		fmt.Println()
 	}
 
-	fmt.Printf("\n%-14s %5s %-9s %-7s %-9s %9s %9s %9s %9s\n", "cells", "order", "", "layers", "", "Gpoint/s", "roof", "bound by", "fraction")
+	fmt.Printf("\n%-16s %5s %-9s %-7s %-9s %9s %9s %9s %9s\n", "cells", "order", "", "layers", "", "Gpoint/s", "roof", "bound by", "fraction")
 	for _, g := range grids {
 		for order := 2; order <= 2*kernels.MaxRadius; order += 2 {
 			for _, layers := range []int{0, layerCells} {
@@ -110,7 +110,7 @@ func run() error {
 						name string
 						rate float64
 					}{{"forward", forward}, {"adjoint", adjoint}} {
-						fmt.Printf("%-14s %5d %-9s %-7d %-9s %9.2f %9.2f %9s %9.2f\n", g, order, row.name, layers, set.name, row.rate/1e9, roof/1e9, bound, row.rate/roof)
+						fmt.Printf("%-16s %5d %-9s %-7d %-9s %9.2f %9.2f %9s %9.2f\n", g, order, row.name, layers, set.name, row.rate/1e9, roof/1e9, bound, row.rate/roof)
 					}
 				}
 			}
