@@ -98,3 +98,25 @@ void cpu_adjoint3d(const cpu_kernels *k, int bytes, cpu_solver *s, const cpu_run
 {
 	run3d(bytes == 4 ? k->adjoint3d_f32 : k->adjoint3d_f64, s, run, sources, receivers);
 }
+
+void cpu_narrow(const cpu_kernels *k, int bytes, const cpu_solver *s, const void *slot, uint16_t *half)
+{
+	cpu_narrow_slot narrow = bytes == 4 ? k->narrow_f32 : k->narrow_f64;
+	if (s->threads < 2) {
+		narrow(s, slot, half, 0, 1);
+		return;
+	}
+#pragma omp parallel num_threads(s->threads)
+	narrow(s, slot, half, omp_get_thread_num(), omp_get_num_threads());
+}
+
+void cpu_widen(const cpu_kernels *k, int bytes, const cpu_solver *s, void *slot, const uint16_t *half)
+{
+	cpu_widen_slot widen = bytes == 4 ? k->widen_f32 : k->widen_f64;
+	if (s->threads < 2) {
+		widen(s, slot, half, 0, 1);
+		return;
+	}
+#pragma omp parallel num_threads(s->threads)
+	widen(s, slot, half, omp_get_thread_num(), omp_get_num_threads());
+}

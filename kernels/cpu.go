@@ -30,11 +30,13 @@ type CPU[T Real] struct {
 	solver  *C.cpu_solver
 	blocks  []allocation // everything that Close frees
 	cleared []allocation // what Reset clears
+	dry     bool         // count what Reset clears instead of allocating it
 }
 
 type allocation struct {
 	p     unsafe.Pointer
 	bytes int
+	used  []byte // what was asked for
 }
 
 // CPUOptions chooses how a CPU solver works. The zero value is right.
@@ -65,6 +67,26 @@ func selectKernels(wish string) (*C.cpu_kernels, error) {
 
 // NewCPU returns a solver for a domain of two or three axes with cleared fields and M = 0.
 func NewCPU[T Real](d Domain, options CPUOptions) (*CPU[T], error) {
+	return newCPU[T](d, options, false)
+}
+
+// Footprint is what solvers of a domain take.
+type Footprint struct {
+	Solver, State                   int // bytes
+	SnapshotElements, SnapshotCells int // elements of a snapshot, and those of them that Narrow turns into 16 bits
+}
+
+// MeasureCPU returns the footprint of the solvers that NewCPU would return, without allocating their fields.
+func MeasureCPU[T Real](d Domain, options CPUOptions) (Footprint, error) {
+	s, err := newCPU[T](d, options, true)
+	if err != nil {
+		return Footprint{}, err
+	}
+	defer s.Close()
+	return Footprint{s.Bytes(), s.StateSize(), s.SnapshotSize(), s.rows() * s.SnapshotRow()}, nil
+}
+
+func newCPU[T Real](d Domain, options CPUOptions, dry bool) (*CPU[T], error) {
 	if err := d.validate(); err != nil {
 		return nil, err
 	}
@@ -72,7 +94,7 @@ func NewCPU[T Real](d Domain, options CPUOptions) (*CPU[T], error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &CPU[T]{domain: d, kernels: kernels}
+	s := &CPU[T]{domain: d, kernels: kernels, dry: dry}
 	s.solver = (*C.cpu_solver)(s.alloc(int(unsafe.Sizeof(C.cpu_solver{})), false))
 	if len(d.Shape) == 3 {
 		err = s.init3D(max(1, options.Threads))
@@ -167,6 +189,11 @@ func (s *CPU[T]) alloc(bytes int, clearOnReset bool) unsafe.Pointer {
 		align, skew = C.HUGE_PAGE, 64*(37*len(s.blocks)%512)
 	}
 	rounded := roundUp(max(bytes+skew, 1), align)
+	if s.dry && clearOnReset {
+		a := allocation{bytes: rounded, used: unsafe.Slice((*byte)(unsafe.Pointer(s.solver)), bytes)}
+		s.blocks, s.cleared = append(s.blocks, a), append(s.cleared, a)
+		return unsafe.Pointer(s.solver)
+	}
 	p := C.aligned_alloc(C.size_t(align), C.size_t(rounded))
 	if p == nil {
 		panic(fmt.Sprintf("kernels: the system refused %d bytes", rounded)) // as Go itself does for make
@@ -175,7 +202,7 @@ func (s *CPU[T]) alloc(bytes int, clearOnReset bool) unsafe.Pointer {
 		C.cpu_huge_pages(p, C.size_t(rounded))
 	}
 	C.memset(p, 0, C.size_t(rounded))
-	a := allocation{p, rounded}
+	a := allocation{p, rounded, unsafe.Slice((*byte)(unsafe.Add(p, skew)), bytes)}
 	s.blocks = append(s.blocks, a)
 	if clearOnReset {
 		s.cleared = append(s.cleared, a)
@@ -240,7 +267,7 @@ func (s *CPU[T]) SetModel(m []T) {
 func (s *CPU[T]) Reset() {
 	// The model's plane is among the cleared ones: it is not a field, keep it.
 	for _, a := range s.cleared {
-		if uintptr(s.solver.m) >= uintptr(a.p) && uintptr(s.solver.m) < uintptr(a.p)+uintptr(a.bytes) {
+		if a.holds(s.solver.m) {
 			continue
 		}
 		C.memset(a.p, 0, C.size_t(a.bytes))
@@ -248,9 +275,18 @@ func (s *CPU[T]) Reset() {
 	s.solver.limited = 0
 }
 
+func (a *allocation) holds(p unsafe.Pointer) bool {
+	return uintptr(p) >= uintptr(a.p) && uintptr(p) < uintptr(a.p)+uintptr(a.bytes)
+}
+
+// SnapshotRow implements Solver.
+func (s *CPU[T]) SnapshotRow() int { return int(s.solver.width) }
+
+func (s *CPU[T]) rows() int { return s.domain.Shape[0] * int(s.solver.ny) }
+
 // SnapshotSize implements Solver: a padded row for each row of cells, and in 2D the range of columns reached for each block of rows.
 func (s *CPU[T]) SnapshotSize() int {
-	size := s.domain.Shape[0] * int(s.solver.ny) * int(s.solver.width)
+	size := s.rows() * s.SnapshotRow()
 	if len(s.domain.Shape) == 2 {
 		size += roundUp(2*int(s.solver.rows)/C.CPU_ROWS, C.CPU_LANES)
 	}
@@ -359,6 +395,16 @@ func (s *CPU[T]) run(shot *Shot[T], n0, n1 int, snap *Snapshots[T], image *Imagi
 	if s.WholeGrid {
 		s.solver.whole_grid = 1
 	}
+	if strips := shot.Strips; strips != nil && !adjoint && len(strips.Cell) > 0 {
+		at, cells := s.pieces(strips), strips.Cells()
+		first, step := n0, cells
+		if strips.Restore {
+			first, step, run.restore = shot.NT-1-n0, -cells, 1
+		}
+		pin.Pin(&strips.Values[0])
+		run.pieces, run.piece = C.int(len(strips.Cell)), (*C.int)(pointer(&pin, at))
+		run.strips, run.strips_step = unsafe.Pointer(&strips.Values[first*cells]), C.ptrdiff_t(step)
+	}
 	sources, receivers := s.points(&pin, &shot.Sources), s.points(&pin, &shot.Receivers)
 	bytes := C.int(unsafe.Sizeof(T(0)))
 	switch three := len(s.domain.Shape) == 3; {
@@ -397,12 +443,11 @@ func pointer[E any](pin *runtime.Pinner, v []E) unsafe.Pointer {
 
 // points translates cells of the grid to offsets in the padded fields and snapshots.
 func (s *CPU[T]) points(pin *runtime.Pinner, p *Points[T]) C.cpu_points {
-	nx, ny, width := int32(s.domain.NX()), int32(s.solver.ny), int32(s.solver.width)
+	nx, width := int32(s.domain.NX()), int32(s.solver.width)
 	offset, cell := make([]int32, len(p.Cell)), make([]int32, len(p.Cell))
 	for k, c := range p.Cell {
-		row, x := c/nx, c%nx
-		offset[k] = row/ny*int32(s.solver.plane) + row%ny*int32(s.solver.stride) + x
-		cell[k] = row*width + x
+		offset[k] = s.offset(c)
+		cell[k] = c/nx*width + c%nx
 	}
 	return C.cpu_points{
 		count:  C.int(p.Count()),
@@ -411,6 +456,24 @@ func (s *CPU[T]) points(pin *runtime.Pinner, p *Points[T]) C.cpu_points {
 		cell:   (*C.int)(pointer(pin, cell)),
 		weight: pointer(pin, p.Weight),
 	}
+}
+
+// offset returns where a cell lies in the padded fields.
+func (s *CPU[T]) offset(cell int32) int32 {
+	nx, ny := int32(s.domain.NX()), int32(s.solver.ny)
+	row := cell / nx
+	return row/ny*int32(s.solver.plane) + row%ny*int32(s.solver.stride) + cell%nx
+}
+
+// pieces returns offset, length and cells before it for each run of strips.
+func (s *CPU[T]) pieces(strips *Strips[T]) []int32 {
+	out := make([]int32, 0, 3*len(strips.Cell))
+	var before int32
+	for i, c := range strips.Cell {
+		out = append(out, s.offset(c), strips.Length[i], before)
+		before += strips.Length[i]
+	}
+	return out
 }
 
 // Finite reports whether the field is free of NaN and infinities, by looking at its sum.

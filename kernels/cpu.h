@@ -3,6 +3,7 @@
 #define GOFWI_CPU_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 enum {
 	MAX_RADIUS = 4,
@@ -90,16 +91,28 @@ typedef struct {
 	void *gradient;        // Σ η (w + f), [nz][width]
 	void *illumination;    // Σ (w + f)², [nz][width]
 	const void *scatterer; // Born: δM [nz][width]; then the snapshots are the source
+	// Pieces of rows that a forward step copies out of the field, or into it if `restore`, before it begins.
+	int pieces, restore;
+	const int *piece;      // per piece: offset of its first cell in a field, length, and cells of the pieces before it
+	void *strips;          // values of step n0
+	ptrdiff_t strips_step; // elements from a step's values to those of the next
 } cpu_run;
 
 typedef void (*cpu_steps)(cpu_solver *, const cpu_run *, const cpu_points *sources, const cpu_points *receivers);
 typedef void (*cpu_steps3d)(cpu_solver *, const cpu_run *, const cpu_points *sources, const cpu_points *receivers, int thread, int threads);
+
+// Rounds the cells of a snapshot slot to bfloat16, [nz * ny][width], or puts them back; in 2D those alone that the wave had reached. Called
+// by each thread.
+typedef void (*cpu_narrow_slot)(const cpu_solver *, const void *slot, uint16_t *half, int thread, int threads);
+typedef void (*cpu_widen_slot)(const cpu_solver *, void *slot, const uint16_t *half, int thread, int threads);
 
 // Kernels of one instruction set for float and double.
 typedef struct {
 	const char *name;
 	cpu_steps forward_f32, adjoint_f32, forward_f64, adjoint_f64;
 	cpu_steps3d forward3d_f32, adjoint3d_f32, forward3d_f64, adjoint3d_f64;
+	cpu_narrow_slot narrow_f32, narrow_f64;
+	cpu_widen_slot widen_f32, widen_f64;
 } cpu_kernels;
 
 extern const cpu_kernels cpu_baseline, cpu_avx2, cpu_avx512;
@@ -113,6 +126,9 @@ void cpu_forward(const cpu_kernels *, int bytes, cpu_solver *, const cpu_run *, 
 void cpu_adjoint(const cpu_kernels *, int bytes, cpu_solver *, const cpu_run *, const cpu_points *, const cpu_points *);
 void cpu_forward3d(const cpu_kernels *, int bytes, cpu_solver *, const cpu_run *, const cpu_points *, const cpu_points *);
 void cpu_adjoint3d(const cpu_kernels *, int bytes, cpu_solver *, const cpu_run *, const cpu_points *, const cpu_points *);
+
+void cpu_narrow(const cpu_kernels *, int bytes, const cpu_solver *, const void *slot, uint16_t *half);
+void cpu_widen(const cpu_kernels *, int bytes, const cpu_solver *, void *slot, const uint16_t *half);
 
 // Asks for large pages in a block that begins and ends at multiples of HUGE_PAGE, where the system has them.
 enum { HUGE_PAGE = 2 << 20 };

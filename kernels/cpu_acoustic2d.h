@@ -511,6 +511,22 @@ static void NAME(illuminate_rest)(const NAME(pass) *pass)
 	}
 }
 
+// Copies a thread's share of the pieces of rows out of the field, or into it, before a forward step.
+INLINE void NAME(exchange)(const cpu_run *run, REAL *u, int n, int thread, int threads)
+{
+	REAL *values = (REAL *)run->strips + (n - run->n0) * run->strips_step;
+	const int last = (int)((ptrdiff_t)run->pieces * (thread + 1) / threads);
+	for (int i = (int)((ptrdiff_t)run->pieces * thread / threads); i < last; i++) {
+		const int *piece = run->piece + 3 * (ptrdiff_t)i;
+		REAL *cells = u + piece[0], *kept = values + piece[2];
+		for (int j = 0; j < piece[1]; j++)
+			if (run->restore)
+				cells[j] = kept[j];
+			else
+				kept[j] = cells[j];
+	}
+}
+
 INLINE REAL *NAME(slot)(const cpu_run *run, int n)
 {
 	if (!run->snapshot || n % run->every != run->phase)
@@ -540,6 +556,8 @@ INLINE void NAME(forward_order)(const int R, cpu_solver *s, const cpu_run *run, 
 	if (!run->scatterer)
 		NAME(reach)(s, sources);
 	for (int n = run->n0; n < run->n1; n++) {
+		if (run->pieces)
+			NAME(exchange)(run, s->now, n, 0, 1);
 		if (run->record)
 			NAME(sample)(s, receivers, (REAL *)run->record + (ptrdiff_t)n * receivers->count);
 		REAL *snapshot = NAME(slot)(run, n);

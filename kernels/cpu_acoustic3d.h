@@ -175,6 +175,11 @@ static void NAME(run3d)(int adjoint, cpu_solver *s, const cpu_run *run, const cp
 		pass.snapshot = run->scatterer ? NULL : snapshot;
 		REAL *source_gradient = (REAL *)run->source_gradient + (ptrdiff_t)n * sources->count;
 		REAL *record = (REAL *)run->record + (ptrdiff_t)n * receivers->count;
+		if (run->pieces && !adjoint) {
+			NAME(exchange)(run, pass.now, n, thread, threads);
+			if (run->restore && threads > 1)
+				cpu_barrier();
+		}
 		if (adjoint && run->source_gradient)
 			NAME(sample3d)(pass.now, sources, source_gradient, thread, threads);
 		if (!adjoint && run->record)

@@ -15,6 +15,7 @@
 #define NAME(x) PASTE(x, f32, ISA)
 #include "cpu_acoustic2d.h"
 #include "cpu_acoustic3d.h"
+#include "cpu_snapshot16.h"
 #include "cpu_undef.h"
 
 #define REAL double
@@ -25,6 +26,7 @@
 #define NAME(x) PASTE(x, f64, ISA)
 #include "cpu_acoustic2d.h"
 #include "cpu_acoustic3d.h"
+#include "cpu_snapshot16.h"
 #include "cpu_undef.h"
 
 #define TABLE2(isa) cpu_##isa
@@ -34,4 +36,6 @@
 const cpu_kernels TABLE(ISA) = {TEXT(ISA), PASTE(forward, f32, ISA), PASTE(adjoint, f32, ISA),
                                 PASTE(forward, f64, ISA), PASTE(adjoint, f64, ISA),
                                 PASTE(forward3d, f32, ISA), PASTE(adjoint3d, f32, ISA),
-                                PASTE(forward3d, f64, ISA), PASTE(adjoint3d, f64, ISA)};
+                                PASTE(forward3d, f64, ISA), PASTE(adjoint3d, f64, ISA),
+                                PASTE(narrow, f32, ISA), PASTE(narrow, f64, ISA),
+                                PASTE(widen, f32, ISA), PASTE(widen, f64, ISA)};

@@ -1,6 +1,10 @@
 package kernels
 
-import "fmt"
+import (
+	"encoding/binary"
+	"fmt"
+	"math"
+)
 
 // Reference is the oracle: the scheme of acoustic.h and its adjoint in plain Go and float64, written for the eye, for any
 // number of axes. It keeps CPML's memory variables on the whole grid and evaluates every difference anew.
@@ -176,6 +180,7 @@ func (s *Reference) Forward(shot *Shot[float64], n0, n1 int, snap *Snapshots[flo
 		return err
 	}
 	for n := n0; n < n1; n++ {
+		s.exchange(shot, n)
 		s.record(shot, n)
 		w := s.spatialForward()
 		for i := 0; i < shot.Sources.Count(); i++ {
@@ -189,6 +194,27 @@ func (s *Reference) Forward(shot *Shot[float64], n0, n1 int, snap *Snapshots[flo
 		s.step(w)
 	}
 	return nil
+}
+
+// exchange saves or restores the strips before step n.
+func (s *Reference) exchange(shot *Shot[float64], n int) {
+	if shot.Strips == nil {
+		return
+	}
+	at := n
+	if shot.Strips.Restore {
+		at = shot.NT - 1 - n
+	}
+	values := shot.Strips.Values[at*shot.Strips.Cells():]
+	for i, c := range shot.Strips.Cell {
+		cells := s.now[c : c+shot.Strips.Length[i]]
+		if shot.Strips.Restore {
+			copy(cells, values)
+		} else {
+			copy(values, cells)
+		}
+		values = values[len(cells):]
+	}
 }
 
 func (s *Reference) record(shot *Shot[float64], n int) {
@@ -251,6 +277,72 @@ func (s *Reference) SetModel(m []float64) {
 		clear(s.m[:s.stride[0]])
 	}
 }
+
+// TurnBack implements Solver.
+func (s *Reference) TurnBack(from Solver[float64], origin []int) error {
+	f, ok := from.(*Reference)
+	if !ok || !contains(f.domain.Shape, s.domain.Shape, origin) {
+		return fmt.Errorf("a reference solver of %v cells cannot take over the fields at %v of another kind or shape", s.domain.Shape, origin)
+	}
+	s.Reset()
+	for c := range s.now {
+		at := 0
+		for axis, o := range origin {
+			at += (s.index[axis][c] + o) * f.stride[axis]
+		}
+		s.now[c], s.before[c] = f.before[at], f.now[at]
+	}
+	return nil
+}
+
+func (s *Reference) state() [][]float64 {
+	fields := [][]float64{s.now, s.before}
+	for axis := range s.memory {
+		fields = append(fields, s.memory[axis][0], s.memory[axis][1])
+	}
+	return fields
+}
+
+// StateSize implements Solver.
+func (s *Reference) StateSize() int { return 8 * len(s.state()) * len(s.m) }
+
+// SaveState implements Solver.
+func (s *Reference) SaveState(dst []byte) {
+	for _, f := range s.state() {
+		for i, v := range f {
+			binary.NativeEndian.PutUint64(dst[8*i:], math.Float64bits(v))
+		}
+		dst = dst[8*len(f):]
+	}
+}
+
+// LoadState implements Solver.
+func (s *Reference) LoadState(src []byte) {
+	for _, f := range s.state() {
+		for i := range f {
+			f[i] = math.Float64frombits(binary.NativeEndian.Uint64(src[8*i:]))
+		}
+		src = src[8*len(f):]
+	}
+}
+
+// Narrow implements Solver.
+func (s *Reference) Narrow(dst []uint16, snapshot []float64) {
+	for i, v := range snapshot {
+		bits := math.Float32bits(float32(v))
+		dst[i] = uint16((bits + 0x7fff + bits>>16&1) >> 16)
+	}
+}
+
+// Widen implements Solver.
+func (s *Reference) Widen(snapshot []float64, src []uint16) {
+	for i := range snapshot {
+		snapshot[i] = float64(math.Float32frombits(uint32(src[i]) << 16))
+	}
+}
+
+// SnapshotRow implements Solver.
+func (s *Reference) SnapshotRow() int { return s.domain.NX() }
 
 // SnapshotSize implements Solver.
 func (s *Reference) SnapshotSize() int { return s.domain.Cells() }

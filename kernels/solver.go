@@ -100,6 +100,40 @@ type Shot[T Real] struct {
 	Wavelet []T
 	// Record is [NT, receiver]: written by Forward (u[n] at step n), read by Adjoint as the adjoint source.
 	Record []T
+	// Strips of the field that Forward saves or restores, nil: none.
+	Strips *Strips[T]
+}
+
+// Strips are runs of neighbouring cells in rows of the grid. Before each step n, Forward saves u[n] there in Values, [NT, cells]; or, with
+// Restore, overwrites u[n] with the values saved at step NT-1-n: so runs a solver that steps backward in time (Solver.TurnBack).
+type Strips[T Real] struct {
+	Cell, Length []int32 // of each run
+	Restore      bool
+	Values       []T
+}
+
+// Cells returns the number of cells in all runs.
+func (s *Strips[T]) Cells() int {
+	n := 0
+	for _, l := range s.Length {
+		n += int(l)
+	}
+	return n
+}
+
+func (s *Strips[T]) validate(d *Domain, nt int) error {
+	if s == nil {
+		return nil
+	}
+	if len(s.Cell) != len(s.Length) || len(s.Values) != nt*s.Cells() {
+		return fmt.Errorf("%d runs of %d lengths with %d cells and %d steps do not fit %d values", len(s.Cell), len(s.Length), s.Cells(), nt, len(s.Values))
+	}
+	for i, c := range s.Cell {
+		if c < 0 || s.Length[i] < 0 || int(c) >= d.Cells() || int(c)%d.NX()+int(s.Length[i]) > d.NX() {
+			return fmt.Errorf("%d cells from cell %d on are not in a row of the grid %v", s.Length[i], c, d.Shape)
+		}
+	}
+	return nil
 }
 
 // Snapshots hold w + f of acoustic.h at the steps n with n % Every == Phase, First ≤ n. A slot is Slot elements long, as
@@ -130,6 +164,20 @@ type Solver[T Real] interface {
 	// Scatter advances the scattered field of the Born approximation, driven by δM (w + f), δM in a snapshot's layout and
 	// snapshots of every step.
 	Scatter(shot *Shot[T], n0, n1 int, snap *Snapshots[T], deltaM []T) error
+	// TurnBack takes over the last two fields, exchanged, of a solver whose grid holds this one's from cell `origin` on: Forward then
+	// steps back in time wherever there is no CPML, u[n-1] = 2 u[n] - u[n+1] + M (w[n] + f[n]).
+	TurnBack(from Solver[T], origin []int) error
+	// SaveState copies what steps depend on, the model apart, to StateSize bytes; LoadState takes it over from a solver of the
+	// same domain and options. Forward goes on from there to the bit.
+	StateSize() int
+	SaveState(dst []byte)
+	LoadState(src []byte)
+	// Narrow rounds the cells of a snapshot to bfloat16, [rows, SnapshotRow], Widen puts them back. Both leave out those that the ranges
+	// behind a snapshot's cells exclude; these must stand in the snapshot that Widen completes.
+	Narrow(dst []uint16, snapshot []T)
+	Widen(snapshot []T, src []uint16)
+	// SnapshotRow is the number of elements from row to row in a snapshot; what follows the rows of cells says which the wave had reached.
+	SnapshotRow() int
 	// SnapshotSize is the number of elements of a snapshot, Pack and Unpack convert an array of the domain's shape from and to its layout.
 	SnapshotSize() int
 	Pack(dst, cells []T)
@@ -157,6 +205,9 @@ func checkShot[T Real](d *Domain, shot *Shot[T], n0, n1 int) error {
 		return err
 	}
 	if err := shot.Receivers.validate("receiver", d); err != nil {
+		return err
+	}
+	if err := shot.Strips.validate(d, shot.NT); err != nil {
 		return err
 	}
 	return d.check(shot.NT, n0, n1, shot.Sources.Count(), shot.Receivers.Count(), len(shot.Wavelet), len(shot.Record))
