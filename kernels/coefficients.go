@@ -33,6 +33,9 @@ func CheckOrder(order int) error {
 	return nil
 }
 
+// LayerRadius returns half the order of D1 in the absorbing layers: how far beyond them their memory variables act.
+func LayerRadius(order int) int { return min(order/2, 2) }
+
 // MaxTimeStep returns the largest stable time step in seconds of the second-order scheme for velocities up to vmax (m/s)
 // on the given spacings (m): the von Neumann limit 2 / (vmax sqrt(Σ_d |symbol of D2_d at Nyquist|)).
 func MaxTimeStep(order int, vmax float64, spacing ...float64) float64 {

@@ -3,6 +3,9 @@ package wave
 import (
 	"fmt"
 	"math"
+	"os"
+	"slices"
+	"strings"
 
 	"gofwi/kernels"
 )
@@ -43,12 +46,27 @@ type Storage string
 
 // Storage strategies. EveryKth keeps the steps that the Nyquist rate of the band requires: with snapshots every k steps,
 // k·dt ≤ 1/(2·MaxFrequency·1.5), the time sum of the imaging condition is as good as exact, since its integrand holds no frequency
-// above twice the band's.
+// above twice the band's. All others but EveryStep keep the same steps, and differ in where and how.
 const (
-	AutoStorage Storage = ""
-	EveryStep   Storage = "every-step"
-	EveryKth    Storage = "every-kth"
+	AutoStorage Storage = ""            // the fastest of those below that fits, neither EveryStep nor Disk
+	EveryStep   Storage = "every-step"  // all steps in memory
+	EveryKth    Storage = "every-kth"   // every k-th step in memory
+	SixteenBit  Storage = "sixteen-bit" // the same as bfloat16: gradients differ by some 1e-4 from EveryKth's
+	Disk        Storage = "disk"        // the same in a temporary file; gradients have the same bits
+	Boundary    Storage = "boundary"    // strips at every step, layers every k-th; the interior is stepped backward in time: equal to round-off
+	Revolve     Storage = "revolve"     // binomial checkpoints from which the field is stepped again; gradients have the same bits
 )
+
+// StorageNames returns the strategies' names.
+func StorageNames() []string {
+	names := make([]string, len(storages))
+	for i, s := range storages {
+		names[i] = string(s)
+	}
+	return names
+}
+
+var storages = []Storage{EveryStep, EveryKth, SixteenBit, Disk, Boundary, Revolve}
 
 // Options of a propagator. The zero value of each field is its default, MaxVelocity apart.
 type Options struct {
@@ -69,9 +87,11 @@ type Options struct {
 	Reflecting map[Side]bool
 	// MaxFrequency in Hz is the highest that the wavelets hold. 0 is measured: where their spectra fall 40 dB below the peak.
 	MaxFrequency float64
-	// Storage of the forward field. AutoStorage is EveryKth.
+	// Storage of the forward field. AutoStorage is the fastest that fits into MemoryLimit.
 	Storage Storage
-	// SnapshotInterval is the k of EveryKth in solver steps. 0 derives it from MaxFrequency.
+	// ScratchDir is where Disk makes its files. "" is os.TempDir(): in some systems that is memory.
+	ScratchDir string
+	// SnapshotInterval is the k of all strategies but EveryStep in solver steps. 0 derives it from MaxFrequency.
 	SnapshotInterval int
 	// MemoryLimit in bytes for all workers together. 0 is three quarters of the memory that the system has available.
 	MemoryLimit int
@@ -113,12 +133,15 @@ func (o Options) withDefaults() (Options, error) {
 		return o, fmt.Errorf("negative options: snapshot interval %d, threads %d, memory %d bytes, dt %g s, frequency %g Hz",
 			o.SnapshotInterval, o.Threads, o.MemoryLimit, o.DT, o.MaxFrequency)
 	}
-	switch o.Storage {
-	case AutoStorage:
-		o.Storage = EveryKth
-	case EveryStep, EveryKth:
-	default:
-		return o, fmt.Errorf("storage %q is not available: choose %q or %q", o.Storage, EveryStep, EveryKth)
+	if o.Storage != AutoStorage && !slices.Contains(storages, o.Storage) {
+		return o, fmt.Errorf("storage %q is not available: choose one of %s, or none for the fastest that fits", o.Storage, strings.Join(StorageNames(), ", "))
 	}
 	return o, nil
+}
+
+func (o *Options) scratchDir() string {
+	if o.ScratchDir == "" {
+		return os.TempDir()
+	}
+	return o.ScratchDir
 }

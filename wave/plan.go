@@ -19,15 +19,29 @@ type Plan struct {
 	MaxVelocity      float64 // m/s
 	MaxFrequency     float64 // of the wavelets, Hz
 	Order            int
-	Storage          Storage
-	SnapshotInterval int // steps between snapshots
-	Snapshots        int // of a shot
-	Workers          int // shots at a time
+	Storage          Storage // what was chosen, never AutoStorage
+	SnapshotInterval int     // steps between snapshots
+	Snapshots        int     // of a shot
+	Checkpoints      int     // Revolve's
+	Recomputed       float64 // of a gradient, in forward runs
+	Workers          int     // shots at a time
 	ThreadsPerShot   int
-	BytesPerWorker   int // of a gradient
-	Bytes            int // of a gradient, all workers
-	InstructionSet   string
+
+	Memory             []MemoryItem // what a gradient takes, part by part
+	BytesPerWorker     int          // of a gradient
+	Bytes              int          // of a gradient, all workers and what they share
+	DiskBytesPerWorker int          // Disk's
+	InstructionSet     string
+
+	piece   int // snapshots that are stepped before they go elsewhere
+	segment int // snapshots of a segment between Revolve's checkpoints
 }
+
+// segments returns the number of Revolve's segments.
+func (p *Plan) segments() int { return (p.Snapshots + p.segment - 1) / p.segment }
+
+// GradientSolves returns the wave solves that a gradient of one shot costs: forward, adjoint, and what is stepped again.
+func (p *Plan) GradientSolves() float64 { return 2 + p.Recomputed }
 
 // PointsPerWavelength of the shortest wave in a model whose slowest velocity is vmin (m/s).
 func (p *Plan) PointsPerWavelength(g Grid, vmin float64) float64 {
@@ -41,10 +55,35 @@ func (p *Plan) Points() int { return Grid{Shape: p.SolverShape}.Cells() }
 func (p *Plan) String() string {
 	return fmt.Sprintf(`solver grid %s cells with absorbing layers, order %d in space, %s kernels
 time step %.3f ms (%.0f %% of the limit %.3f ms at %.0f m/s), %d steps a shot
-storage %s: %d snapshots a shot, every %d steps; %s for gradients, %s`,
+storage %s; %s for gradients (%s), %s`,
 		Times("%d", p.SolverShape), p.Order, p.InstructionSet,
 		1e3*p.DT, 100*p.DT/p.StabilityLimit, 1e3*p.StabilityLimit, p.MaxVelocity, p.Steps,
-		p.Storage, p.Snapshots, p.SnapshotInterval, formatBytes(p.Bytes), p.Concurrency())
+		p.StorageLine(), formatBytes(p.Bytes), p.memoryLine(), p.Concurrency())
+}
+
+// StorageLine describes how the forward field is kept, as in "every-kth: 100 snapshots a shot, every 8 steps, nothing stepped again".
+func (p *Plan) StorageLine() string {
+	text := fmt.Sprintf("%s: %d snapshots a shot, every %d steps", p.Storage, p.Snapshots, p.SnapshotInterval)
+	switch p.Storage {
+	case Boundary:
+		text += " in the layers, strips at every step"
+	case Revolve:
+		text += fmt.Sprintf(", %d of them at a time, %d checkpoints", p.segment, p.Checkpoints)
+	case Disk:
+		text += fmt.Sprintf(", %s on disk", formatBytes(p.Workers*p.DiskBytesPerWorker))
+	}
+	if p.Recomputed > 0 {
+		return fmt.Sprintf("%s, +%.1f forward", text, p.Recomputed)
+	}
+	return text + ", nothing stepped again"
+}
+
+func (p *Plan) memoryLine() string {
+	parts := make([]string, len(p.Memory))
+	for i, m := range p.Memory {
+		parts[i] = fmt.Sprintf("%s %s", m.Name, formatBytes(m.Bytes))
+	}
+	return strings.Join(parts, ", ")
 }
 
 // Concurrency says how the processors are used.

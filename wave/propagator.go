@@ -7,7 +7,6 @@ import (
 	"math"
 	"runtime"
 	"sync"
-	"unsafe"
 
 	"gofwi/kernels"
 )
@@ -26,24 +25,30 @@ type PropagatorOf[T float32 | float64] struct {
 	layout       layout
 	domain       kernels.Domain
 	plan         Plan
-	wavelet      *Resampler[T] // survey to solver samples
-	record       *Resampler[T] // solver to survey samples
+	footprint    kernels.Footprint // of a solver
+	interior     *interior         // nil: the absorbing layers act everywhere
+	wavelet      *Resampler[T]     // survey to solver samples
+	record       *Resampler[T]     // solver to survey samples
 	mu           sync.Mutex
 	workers      []*worker[T] // idle ones
 	interpolated map[*Position]kernels.Points[T]
+	spare        [][]T // arrays of the solver's cells, for the next call: garbage of their size would pile up
 	closed       bool
 }
 
 // worker holds what one shot needs.
 type worker[T float32 | float64] struct {
-	solver, scattered kernels.Solver[T]
-	snapshots         []T
-	gradient          []T
-	illumination      []T
+	solver, scattered      kernels.Solver[T]
+	model                  []T // M of the present call
+	history                history[T]
+	gradient, illumination *kernels.Buffer[T]
+	record                 []T // traces of the solver, of the survey, and the adjoint sources
+	synthetic, adjoint     []T
+	atSources              []T
 }
 
 // Misfit compares one shot's synthetic gather [receiver, NT] with whatever the caller has observed, writes ∂misfit/∂synthetic to
-// adjoint and returns the misfit. It is called from several goroutines at a time, for different shots.
+// adjoint, which is zero before, and returns the misfit. It is called from several goroutines at a time, for different shots, and must not keep the slices.
 type Misfit[T float32 | float64] func(shot int, synthetic, adjoint []T) (float64, error)
 
 // Gradient is the outcome of PropagatorOf.Gradient.
@@ -157,67 +162,6 @@ func surveyBand(s *Survey) (float64, error) {
 	return high, nil
 }
 
-func (p *PropagatorOf[T]) makePlan(dt, limit float64, steps int) error {
-	o := p.options
-	k := 1
-	if o.Storage == EveryKth {
-		if k = o.SnapshotInterval; k == 0 {
-			k = nyquistInterval(o.MaxFrequency, dt)
-		}
-		k = min(k, steps)
-	}
-	isa := "reference"
-	if !o.Reference {
-		var err error
-		if isa, err = kernels.InstructionSet(o.InstructionSet); err != nil {
-			return err
-		}
-	}
-	slots := (steps + k - 1) / k
-	perWorker := p.gradientBytes(steps, slots)
-	workers := min(o.Threads, len(p.survey.Shots))
-	limitBytes := o.MemoryLimit
-	if limitBytes == 0 {
-		limitBytes = AvailableMemory() / 4 * 3
-	}
-	if limitBytes > 0 && workers*perWorker > limitBytes {
-		workers = limitBytes / perWorker
-	}
-	threads := 1
-	if p.grid.Axes() == 3 && workers > 0 {
-		threads = max(1, o.Threads/workers)
-	}
-	p.plan = Plan{SolverShape: p.layout.shape, DT: dt, Steps: steps, StabilityLimit: limit, MaxVelocity: o.MaxVelocity,
-		MaxFrequency: o.MaxFrequency, Order: o.Order, Storage: o.Storage, SnapshotInterval: k, Snapshots: slots, Workers: workers, ThreadsPerShot: threads,
-		BytesPerWorker: perWorker, Bytes: workers * perWorker, InstructionSet: isa}
-	if workers < 1 {
-		advice := "coarsen the grid or shorten the record"
-		if n := nyquistInterval(o.MaxFrequency, dt); n > k {
-			advice = fmt.Sprintf("storage %q every %d steps needs %s", EveryKth, n, formatBytes(p.gradientBytes(steps, steps/n+1)))
-		}
-		return fmt.Errorf("the gradient of one shot needs %s with %d snapshots of %s cells, but the limit is %s: %s",
-			formatBytes(perWorker), slots, Times("%d", p.layout.shape), formatBytes(limitBytes), advice)
-	}
-	return nil
-}
-
-// nyquistInterval returns the steps between snapshots that sample products of two signals below the given frequency one and
-// a half times as often as they need.
-func nyquistInterval(frequency, dt float64) int {
-	return max(1, int(1/(2*frequency*1.5*dt)))
-}
-
-// gradientBytes estimates the memory of one worker: fields, model and CPML memory of the solver, snapshots, gradient and
-// illumination, record and adjoint source.
-func (p *PropagatorOf[T]) gradientBytes(steps, snapshots int) int {
-	solver, snapshot := kernelElements(&p.layout, p.options.Order)
-	receivers := 0
-	for i := range p.survey.Shots {
-		receivers = max(receivers, len(p.survey.Shots[i].Receivers))
-	}
-	return int(unsafe.Sizeof(T(0))) * (solver + (snapshots+2)*snapshot + receivers*(steps+2*p.survey.NT))
-}
-
 // Grid returns the grid of the models, Survey the survey, Plan what will be done.
 func (p *PropagatorOf[T]) Grid() Grid      { return p.grid }
 func (p *PropagatorOf[T]) Survey() *Survey { return p.survey }
@@ -231,10 +175,44 @@ func (p *PropagatorOf[T]) Close() {
 	for _, w := range p.workers {
 		w.close()
 	}
-	p.workers = nil
+	p.workers, p.spare = nil, nil
+}
+
+// borrow returns a cleared array of the solver's cells, giveBack takes it back.
+func (p *PropagatorOf[T]) borrow() []T {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if n := len(p.spare); n > 0 {
+		v := p.spare[n-1]
+		p.spare = p.spare[:n-1]
+		clear(v)
+		return v
+	}
+	return make([]T, p.layout.cells())
+}
+
+func (p *PropagatorOf[T]) giveBack(arrays ...[]T) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.closed {
+		p.spare = append(p.spare, arrays...)
+	}
+}
+
+// sized returns a slice of n elements in the memory of another if it is large enough.
+func sized[T any](v []T, n int) []T {
+	if cap(v) < n {
+		return make([]T, n)
+	}
+	return v[:n]
 }
 
 func (w *worker[T]) close() {
+	if w.history != nil {
+		w.history.close()
+	}
+	w.gradient.Close()
+	w.illumination.Close()
 	for _, s := range []kernels.Solver[T]{w.solver, w.scattered} {
 		if s != nil {
 			s.Close()
@@ -242,9 +220,9 @@ func (w *worker[T]) close() {
 	}
 }
 
-func (p *PropagatorOf[T]) newSolver() (kernels.Solver[T], error) {
+func (p *PropagatorOf[T]) newSolver(d kernels.Domain) (kernels.Solver[T], error) {
 	if p.options.Reference {
-		s, err := kernels.NewReference(p.domain)
+		s, err := kernels.NewReference(d)
 		if err != nil {
 			return nil, err
 		}
@@ -254,7 +232,7 @@ func (p *PropagatorOf[T]) newSolver() (kernels.Solver[T], error) {
 		}
 		return t, nil
 	}
-	s, err := kernels.NewCPU[T](p.domain, kernels.CPUOptions{InstructionSet: p.options.InstructionSet, Threads: p.plan.ThreadsPerShot})
+	s, err := kernels.NewCPU[T](d, kernels.CPUOptions{InstructionSet: p.options.InstructionSet, Threads: p.plan.ThreadsPerShot})
 	if err != nil {
 		return nil, err
 	}
@@ -273,7 +251,7 @@ func (p *PropagatorOf[T]) acquire() (*worker[T], error) {
 		p.workers = p.workers[:n-1]
 		return w, nil
 	}
-	s, err := p.newSolver()
+	s, err := p.newSolver(p.domain)
 	if err != nil {
 		return nil, err
 	}
@@ -305,7 +283,7 @@ func (p *PropagatorOf[T]) checkModel(vp []T) error {
 
 // squared returns M = v² dt² on the solver's grid.
 func (p *PropagatorOf[T]) squared(vp []T) []T {
-	m := make([]T, p.layout.cells())
+	m := p.borrow()
 	extend(&p.layout, m, vp)
 	dt := T(p.plan.DT)
 	for i, v := range m {
@@ -326,6 +304,7 @@ func (p *PropagatorOf[T]) eachShot(ctx context.Context, vp []T, shots []int, wor
 		}
 	}
 	m := p.squared(vp)
+	defer p.giveBack(m)
 	var (
 		mu          sync.Mutex
 		turn        = sync.NewCond(&mu)
@@ -350,6 +329,7 @@ func (p *PropagatorOf[T]) eachShot(ctx context.Context, vp []T, shots []int, wor
 		}
 		defer p.release(w)
 		w.solver.SetModel(m)
+		w.model = m
 		for {
 			mu.Lock()
 			at := next
@@ -385,38 +365,10 @@ func (p *PropagatorOf[T]) eachShot(ctx context.Context, vp []T, shots []int, wor
 	return failure
 }
 
-// stepsPerCall bounds the time that the kernels do not look at the context.
-const stepsPerCall = 128
-
-func forwardChunks(ctx context.Context, steps int, f func(n0, n1 int) error) error {
-	for n := 0; n < steps; n += stepsPerCall {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		if err := f(n, min(n+stepsPerCall, steps)); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func adjointChunks(ctx context.Context, steps int, f func(n0, n1 int) error) error {
-	for n := steps; n > 0; n -= stepsPerCall {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		if err := f(max(0, n-stepsPerCall), n); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// kernelShot returns the kernels' view of a shot: positions as cells, wavelets at the solver's rate.
-func (p *PropagatorOf[T]) kernelShot(shot *Shot) *kernels.Shot[T] {
-	k := &kernels.Shot[T]{NT: p.plan.Steps,
-		Sources: p.points(shot.Sources), Receivers: p.points(shot.Receivers),
-		Record: make([]T, p.plan.Steps*len(shot.Receivers))}
+// kernelShot returns the kernels' view of a shot: positions as cells, wavelets at the solver's rate. Its record is the worker's.
+func (p *PropagatorOf[T]) kernelShot(w *worker[T], shot *Shot) *kernels.Shot[T] {
+	w.record = sized(w.record, p.plan.Steps*len(shot.Receivers))
+	k := &kernels.Shot[T]{NT: p.plan.Steps, Sources: p.points(shot.Sources), Receivers: p.points(shot.Receivers), Record: w.record}
 	size := T(p.grid.CellSize())
 	for _, w := range shot.Wavelets {
 		in, out := make([]T, len(w)), make([]T, p.plan.Steps)
@@ -443,8 +395,7 @@ func (p *PropagatorOf[T]) points(positions []Position) kernels.Points[T] {
 }
 
 // gather resamples a record [steps, receiver] to a gather [receiver, NT].
-func (p *PropagatorOf[T]) gather(record []T, receivers int) ([]T, error) {
-	out := make([]T, receivers*p.survey.NT)
+func (p *PropagatorOf[T]) gather(out, record []T, receivers int) error {
 	for r := range receivers {
 		p.record.Apply(out[r*p.survey.NT:], 1, record[r:], receivers)
 	}
@@ -453,23 +404,23 @@ func (p *PropagatorOf[T]) gather(record []T, receivers int) ([]T, error) {
 		sum += v - v // NaN for NaN and infinities
 	}
 	if sum != 0 {
-		return nil, fmt.Errorf("%w: recorded traces hold NaN or infinities", ErrNotFinite)
+		return fmt.Errorf("%w: recorded traces hold NaN or infinities", ErrNotFinite)
 	}
-	return out, nil
+	return nil
 }
 
 // Forward models the chosen shots in a velocity model on the grid in m/s and returns their gathers [receiver, NT], in the order asked for.
 func (p *PropagatorOf[T]) Forward(ctx context.Context, vp []T, shots []int) ([][]T, error) {
 	gathers := make([][]T, len(shots))
 	err := p.eachShot(ctx, vp, shots, func(w *worker[T], at int) error {
-		k := p.kernelShot(&p.survey.Shots[shots[at]])
+		k := p.kernelShot(w, &p.survey.Shots[shots[at]])
 		w.solver.Reset()
-		err := forwardChunks(ctx, k.NT, func(n0, n1 int) error { return w.solver.Forward(k, n0, n1, nil) })
+		err := forwardChunks(ctx, 0, k.NT, func(n0, n1 int) error { return w.solver.Forward(k, n0, n1, nil) })
 		if err != nil {
 			return err
 		}
-		gathers[at], err = p.gather(k.Record, k.Receivers.Count())
-		return err
+		gathers[at] = make([]T, k.Receivers.Count()*p.survey.NT)
+		return p.gather(gathers[at], k.Record, k.Receivers.Count())
 	}, nil)
 	if err != nil {
 		return nil, err
@@ -480,43 +431,37 @@ func (p *PropagatorOf[T]) Forward(ctx context.Context, vp []T, shots []int) ([][
 // Gradient models the chosen shots, asks misfit for each one's adjoint source and returns the misfit and its derivatives with respect
 // to the velocities and the wavelets.
 func (p *PropagatorOf[T]) Gradient(ctx context.Context, vp []T, shots []int, misfit Misfit[T]) (*Gradient[T], error) {
-	cells := p.layout.cells()
-	sum, sumIllumination := make([]T, cells), make([]T, cells)
+	sum, sumIllumination, buffer := p.borrow(), p.borrow(), p.borrow()
+	defer p.giveBack(sum, sumIllumination, buffer)
 	out := &Gradient[T]{Misfits: make([]float64, len(shots)), Wavelets: make([][][]T, len(shots))}
-	buffer := make([]T, cells)
 	interval := T(p.plan.SnapshotInterval)
 
 	err := p.eachShot(ctx, vp, shots, func(w *worker[T], at int) error {
-		size := w.solver.SnapshotSize()
-		if w.snapshots == nil {
-			w.snapshots = make([]T, p.plan.Snapshots*size)
-			w.gradient, w.illumination = make([]T, size), make([]T, size)
+		if err := p.prepareGradient(w); err != nil {
+			return err
 		}
-		clear(w.gradient)
-		clear(w.illumination)
 		shot := &p.survey.Shots[shots[at]]
-		k := p.kernelShot(shot)
-		snap := &kernels.Snapshots[T]{Every: p.plan.SnapshotInterval, Data: w.snapshots}
-		w.solver.Reset()
-		err := forwardChunks(ctx, k.NT, func(n0, n1 int) error { return w.solver.Forward(k, n0, n1, snap) })
-		if err != nil {
+		k := p.kernelShot(w, shot)
+		if err := w.history.forward(ctx, k, w.model); err != nil {
 			return err
 		}
 		receivers := k.Receivers.Count()
-		synthetic, err := p.gather(k.Record, receivers)
-		if err != nil {
+		w.synthetic, w.adjoint = sized(w.synthetic, receivers*p.survey.NT), sized(w.adjoint, receivers*p.survey.NT)
+		if err := p.gather(w.synthetic, k.Record, receivers); err != nil {
 			return err
 		}
-		adjoint := make([]T, len(synthetic))
-		if out.Misfits[at], err = misfit(shots[at], synthetic, adjoint); err != nil {
+		clear(w.adjoint)
+		var err error
+		if out.Misfits[at], err = misfit(shots[at], w.synthetic, w.adjoint); err != nil {
 			return err
 		}
 		for r := range receivers {
-			p.record.Adjoint(k.Record[r:], receivers, adjoint[r*p.survey.NT:], 1)
+			p.record.Adjoint(k.Record[r:], receivers, w.adjoint[r*p.survey.NT:], 1)
 		}
-		image := &kernels.Imaging[T]{Gradient: w.gradient, Illumination: w.illumination, Wavelet: make([]T, k.NT*k.Sources.Count())}
+		w.atSources = sized(w.atSources, k.NT*k.Sources.Count())
+		image := &kernels.Imaging[T]{Gradient: w.gradient.Data, Illumination: w.illumination.Data, Wavelet: w.atSources}
 		w.solver.Reset()
-		err = adjointChunks(ctx, k.NT, func(n0, n1 int) error { return w.solver.Adjoint(k, n0, n1, snap, image) })
+		err = w.history.backward(ctx, func(n0, n1 int, snap *kernels.Snapshots[T]) error { return w.solver.Adjoint(k, n0, n1, snap, image) })
 		if err != nil {
 			return err
 		}
@@ -524,11 +469,11 @@ func (p *PropagatorOf[T]) Gradient(ctx context.Context, vp []T, shots []int, mis
 		return nil
 	}, func(w *worker[T], at int) {
 		out.Misfit += out.Misfits[at]
-		w.solver.Unpack(buffer, w.gradient)
+		w.solver.Unpack(buffer, w.gradient.Data)
 		for i, v := range buffer {
 			sum[i] += v
 		}
-		w.solver.Unpack(buffer, w.illumination)
+		w.solver.Unpack(buffer, w.illumination.Data)
 		for i, v := range buffer {
 			sumIllumination[i] += v
 		}
@@ -544,6 +489,24 @@ func (p *PropagatorOf[T]) Gradient(ctx context.Context, vp []T, shots []int, mis
 		out.Illumination[i] *= 4 * interval / (v * v)
 	}
 	return out, nil
+}
+
+// prepareGradient allocates what a worker's gradients need, once, and clears their sums.
+func (p *PropagatorOf[T]) prepareGradient(w *worker[T]) (err error) {
+	if w.history == nil {
+		if w.history, err = p.newHistory(w.solver); err != nil {
+			return err
+		}
+	}
+	for _, b := range []**kernels.Buffer[T]{&w.gradient, &w.illumination} {
+		if *b == nil {
+			if *b, err = kernels.NewBuffer[T](w.solver.SnapshotSize()); err != nil {
+				return err
+			}
+		}
+		clear((*b).Data)
+	}
+	return nil
 }
 
 func (p *PropagatorOf[T]) waveletGradient(shot *Shot, atSources []T) [][]T {
@@ -569,26 +532,26 @@ func (p *PropagatorOf[T]) Born(ctx context.Context, vp, dv []T, shots []int) ([]
 	if len(dv) != len(vp) {
 		return nil, fmt.Errorf("the perturbation has %d cells, the model %d", len(dv), len(vp))
 	}
-	deltaM, velocity := make([]T, p.layout.cells()), make([]T, p.layout.cells())
+	deltaM, velocity := p.borrow(), p.borrow()
+	defer p.giveBack(deltaM, velocity)
 	extend(&p.layout, deltaM, dv)
 	extend(&p.layout, velocity, vp)
 	dt := T(p.plan.DT)
 	for i, v := range velocity {
 		deltaM[i] *= 2 * v * dt * dt
 	}
-	m := p.squared(vp)
 	gathers := make([][]T, len(shots))
 	err := p.eachShot(ctx, vp, shots, func(w *worker[T], at int) error {
 		if w.scattered == nil {
 			var err error
-			if w.scattered, err = p.newSolver(); err != nil {
+			if w.scattered, err = p.newSolver(p.domain); err != nil {
 				return err
 			}
 		}
-		w.scattered.SetModel(m)
+		w.scattered.SetModel(w.model)
 		w.scattered.Reset()
 		w.solver.Reset()
-		k := p.kernelShot(&p.survey.Shots[shots[at]])
+		k := p.kernelShot(w, &p.survey.Shots[shots[at]])
 		born := *k
 		born.Record = make([]T, len(k.Record))
 		size := w.solver.SnapshotSize()
@@ -609,9 +572,8 @@ func (p *PropagatorOf[T]) Born(ctx context.Context, vp, dv []T, shots []int) ([]
 				return err
 			}
 		}
-		var err error
-		gathers[at], err = p.gather(born.Record, k.Receivers.Count())
-		return err
+		gathers[at] = make([]T, k.Receivers.Count()*p.survey.NT)
+		return p.gather(gathers[at], born.Record, k.Receivers.Count())
 	}, nil)
 	if err != nil {
 		return nil, err

@@ -462,29 +462,6 @@ func constant(n int, v float32) []float32 {
 	return out
 }
 
-func TestPlannedMemoryIsWhatAGradientTakes(t *testing.T) {
-	for _, s := range []testSetup{newTestSetup(3), newTestSetup3D(3)} {
-		vp := constant(s.grid.Cells(), 2000)
-		for _, o := range []Options{{Storage: EveryStep}, {Storage: EveryKth}, {Order: 2, Layer: 3, FreeSurface: true}, {Reflecting: map[Side]bool{Left: true, Bottom: true}}} {
-			o.MaxVelocity, o.Threads = 3000, 1
-			p, err := NewPropagator(s.grid, s.survey, o)
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer p.Close()
-			if _, err := p.Gradient(background, vp, []int{0}, func(int, []float32, []float32) (float64, error) { return 0, nil }); err != nil {
-				t.Fatal(err)
-			}
-			w := p.workers[0]
-			receivers := len(s.survey.Shots[0].Receivers)
-			taken := w.solver.Bytes() + 4*(len(w.snapshots)+len(w.gradient)+len(w.illumination)+receivers*(p.plan.Steps+2*s.survey.NT))
-			if ratio := float64(p.plan.BytesPerWorker) / float64(taken); ratio < 0.9 || ratio > 1.1 {
-				t.Errorf("%dD, %+v: %d bytes planned, %d taken", s.grid.Axes(), o, p.plan.BytesPerWorker, taken)
-			}
-		}
-	}
-}
-
 // A point between cells acts through its 8 neighbours along each axis: fields linear in each coordinate are read as they are, and above
 // a free surface images take the place of cells.
 func TestOffGridPointsReadLinearFields(t *testing.T) {
