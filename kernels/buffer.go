@@ -24,12 +24,12 @@ func NewBuffer[E Real | uint16 | byte](n int) (*Buffer[E], error) {
 	if bytes >= 2*C.HUGE_PAGE {
 		align = C.HUGE_PAGE
 	}
-	p := C.aligned_alloc(C.size_t(align), C.size_t(roundUp(bytes, align)))
+	p := C.aligned_alloc(C.size_t(align), C.size_t(bytes))
 	if p == nil {
 		return nil, fmt.Errorf("the system refused %d bytes", bytes)
 	}
 	if align == C.HUGE_PAGE {
-		C.cpu_huge_pages(p, C.size_t(roundUp(bytes, align)))
+		C.cpu_huge_pages(p, C.size_t(bytes/C.HUGE_PAGE*C.HUGE_PAGE)) // the end in small ones, so that it takes no more than was asked for
 	}
 	b := &Buffer[E]{unsafe.Slice((*E)(p), n), p}
 	runtime.SetFinalizer(b, (*Buffer[E]).Close)

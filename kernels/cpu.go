@@ -30,6 +30,8 @@ type CPU[T Real] struct {
 	solver  *C.cpu_solver
 	blocks  []allocation // everything that Close frees
 	cleared []allocation // what Reset clears
+	strips  []int32      // what pieces returned last,
+	of      *int32       // and for which runs
 	dry     bool         // count what Reset clears instead of allocating it
 }
 
@@ -465,14 +467,18 @@ func (s *CPU[T]) offset(cell int32) int32 {
 	return row/ny*int32(s.solver.plane) + row%ny*int32(s.solver.stride) + cell%nx
 }
 
-// pieces returns offset, length and cells before it for each run of strips.
+// pieces returns offset, length and cells before it for each run of strips, whose cells nobody changes while they are in use.
 func (s *CPU[T]) pieces(strips *Strips[T]) []int32 {
+	if s.of == &strips.Cell[0] && len(s.strips) == 3*len(strips.Cell) {
+		return s.strips
+	}
 	out := make([]int32, 0, 3*len(strips.Cell))
 	var before int32
 	for i, c := range strips.Cell {
 		out = append(out, s.offset(c), strips.Length[i], before)
 		before += strips.Length[i]
 	}
+	s.strips, s.of = out, &strips.Cell[0]
 	return out
 }
 

@@ -205,7 +205,7 @@ type boundaryHistory[T float32 | float64] struct {
 	strips        *kernels.Strips[T] // of solver
 	back          *kernels.Strips[T] // of inner, the same values
 	shot          *kernels.Shot[T]   // of inner: time reversed
-	m             []T                // of inner
+	m             *kernels.Buffer[T] // of inner
 	values        *kernels.Buffer[T] // of the strips, [step][cells]
 	layers        *kernels.Buffer[T] // [snapshot][cells outside the interior, and what stands behind the cells]
 	whole, part   *kernels.Buffer[T] // snapshots of a piece, of solver and of inner
@@ -214,7 +214,7 @@ type boundaryHistory[T float32 | float64] struct {
 func newBoundaryHistory[T float32 | float64](p *PropagatorOf[T], solver kernels.Solver[T]) (history[T], error) {
 	in := p.interior
 	h := &boundaryHistory[T]{solver: solver, in: in, shape: p.domain.Shape, plan: &p.plan, size: p.footprint.SnapshotElements, cells: p.footprint.SnapshotCells,
-		strips: stripsOf[T](in.strips), back: stripsOf[T](in.back), m: make([]T, in.domain.Cells())}
+		strips: stripsOf[T](in.strips), back: stripsOf[T](in.back)}
 	h.tail = countCells(in.layers) + h.size - h.cells
 	var err error
 	if h.inner, err = p.newSolver(in.domain); err != nil {
@@ -226,7 +226,7 @@ func newBoundaryHistory[T float32 | float64](p *PropagatorOf[T], solver kernels.
 	for _, b := range []struct {
 		to   **kernels.Buffer[T]
 		size int
-	}{{&h.values, p.plan.Steps * countCells(in.strips)}, {&h.layers, p.plan.Snapshots * h.tail}, {&h.whole, p.plan.piece * h.size}, {&h.part, p.plan.piece * h.inner.SnapshotSize()}} {
+	}{{&h.m, in.domain.Cells()}, {&h.values, p.plan.Steps * countCells(in.strips)}, {&h.layers, p.plan.Snapshots * h.tail}, {&h.whole, p.plan.piece * h.size}, {&h.part, p.plan.piece * h.inner.SnapshotSize()}} {
 		if *b.to, err = kernels.NewBuffer[T](b.size); err != nil {
 			h.close()
 			return nil, err
@@ -252,8 +252,8 @@ func (h *boundaryHistory[T]) forward(ctx context.Context, shot *kernels.Shot[T],
 			h.eachLayer(s, c.s0, func(kept, snapshot []T) { copy(kept, snapshot) })
 		}
 	}
-	cropInterior(h.in, h.shape, h.m, m)
-	h.inner.SetModel(h.m)
+	cropInterior(h.in, h.shape, h.m.Data, m)
+	h.inner.SetModel(h.m.Data)
 	h.shot = &kernels.Shot[T]{NT: shot.NT, Sources: cropPoints(h.in, h.shape, shot.Sources), Wavelet: slices.Clone(shot.Wavelet), Strips: h.back}
 	for at := 0; at < len(h.shot.Wavelet); at += shot.NT {
 		slices.Reverse(h.shot.Wavelet[at : at+shot.NT])
@@ -316,7 +316,7 @@ func (h *boundaryHistory[T]) join(whole, part []T) {
 
 func (h *boundaryHistory[T]) close() {
 	h.inner.Close()
-	for _, b := range []*kernels.Buffer[T]{h.values, h.layers, h.whole, h.part} {
+	for _, b := range []*kernels.Buffer[T]{h.m, h.values, h.layers, h.whole, h.part} {
 		b.Close()
 	}
 }
@@ -327,5 +327,7 @@ func boundaryMemory[T float32 | float64](p *PropagatorOf[T], plan *Plan, inner k
 	strips = element * plan.Steps * countCells(p.interior.strips)
 	layers = element * plan.Snapshots * (countCells(p.interior.layers) + f.SnapshotElements - f.SnapshotCells)
 	solver = inner.Solver + element*p.interior.domain.Cells()
+	// each run of strips is listed here, for both solvers and inside them
+	solver += (2*8+2*8+2*12)*len(p.interior.strips) + 8*len(p.interior.layers)
 	return strips, layers, solver, element * plan.piece * (f.SnapshotElements + inner.SnapshotElements)
 }

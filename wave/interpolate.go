@@ -12,12 +12,13 @@ import (
 const (
 	hicksHalfWidth = 4
 	hicksBeta      = 6.31
+	onCell         = 1e-6 // cells: a point so close to a cell acts on it alone
 )
 
 // axisWeights returns the first cell and the weights of position x (in cells) along one axis; a single cell if x is on it.
 func axisWeights(x float64) (first int, weight []float64) {
 	nearest := math.Round(x)
-	if math.Abs(x-nearest) < 1e-6 {
+	if math.Abs(x-nearest) < onCell {
 		return int(nearest), []float64{1}
 	}
 	first = int(math.Floor(x)) - hicksHalfWidth + 1

@@ -136,7 +136,7 @@ func (p *PropagatorOf[T]) withStorage(plan Plan, s Storage, allowed int) (Plan, 
 		}
 	}
 	each := func(name string, bytes int) { add(name, plan.Workers*bytes) }
-	add("models and sums", p.sharedBytes())
+	add("shared", p.sharedBytes())
 	each("solvers", f.Solver)
 	each("gradients", 2*snapshot)
 	each("traces", p.traceBytes(plan.Steps))
@@ -200,10 +200,33 @@ func chooseRevolve(steps, k, room, snapshot, state int) (segment, checkpoints in
 	return segment, checkpoints, ok
 }
 
-// sharedBytes is what all workers share: M, the sums of gradient and illumination, a scratch array, the results, and the cells of
-// sources and receivers.
+// runtimeBytes is what Go's runtime, its heap of at least 4 MiB before it collects, and the code take besides.
+const runtimeBytes = 6 << 20
+
+// sharedBytes is what all workers share: M, the sums of gradient and illumination, a scratch array, the results (and those of the
+// call before), and the cells of sources and receivers.
 func (p *PropagatorOf[T]) sharedBytes() int {
-	return int(unsafe.Sizeof(T(0))) * (4*p.layout.cells() + 2*p.grid.Cells())
+	element := int(unsafe.Sizeof(T(0)))
+	runs := 0
+	seen := map[*Position]bool{}
+	for i := range p.survey.Shots {
+		for _, list := range [][]Position{p.survey.Shots[i].Sources, p.survey.Shots[i].Receivers} {
+			if seen[&list[0]] {
+				continue
+			}
+			seen[&list[0]] = true
+			for _, position := range list {
+				rows := 1
+				for axis := range len(p.layout.shape) - 1 {
+					if x := p.layout.inCells(position, axis); math.Abs(x-math.Round(x)) >= onCell {
+						rows *= 2 * hicksHalfWidth
+					}
+				}
+				runs += rows
+			}
+		}
+	}
+	return runtimeBytes + element*(4*p.layout.cells()+4*p.grid.Cells()) + runs*(4+kernels.Run*element)
 }
 
 // traceBytes is what a worker takes for the traces of one shot: record, gather and adjoint source, wavelets and their gradients.

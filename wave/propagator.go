@@ -32,7 +32,7 @@ type PropagatorOf[T float32 | float64] struct {
 	mu           sync.Mutex
 	workers      []*worker[T] // idle ones
 	interpolated map[*Position]kernels.Points[T]
-	spare        [][]T // arrays of the solver's cells, for the next call: garbage of their size would pile up
+	spare        []*kernels.Buffer[T] // arrays of the solver's cells, for the next call: garbage of their size would pile up
 	closed       bool
 }
 
@@ -42,9 +42,8 @@ type worker[T float32 | float64] struct {
 	model                  []T // M of the present call
 	history                history[T]
 	gradient, illumination *kernels.Buffer[T]
-	record                 []T // traces of the solver, of the survey, and the adjoint sources
-	synthetic, adjoint     []T
-	atSources              []T
+	record, atSources      *kernels.Buffer[T] // traces of the solver at receivers and of the adjoint field at sources
+	synthetic, adjoint     []T                // gathers of the survey
 }
 
 // Misfit compares one shot's synthetic gather [receiver, NT] with whatever the caller has observed, writes ∂misfit/∂synthetic to
@@ -175,32 +174,62 @@ func (p *PropagatorOf[T]) Close() {
 	for _, w := range p.workers {
 		w.close()
 	}
-	p.workers, p.spare = nil, nil
+	p.workers = nil
+	p.giveAway()
+}
+
+func (p *PropagatorOf[T]) giveAway() {
+	for _, b := range p.spare {
+		b.Close()
+	}
+	p.spare = nil
 }
 
 // borrow returns a cleared array of the solver's cells, giveBack takes it back.
-func (p *PropagatorOf[T]) borrow() []T {
+func (p *PropagatorOf[T]) borrow() (*kernels.Buffer[T], error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if n := len(p.spare); n > 0 {
 		v := p.spare[n-1]
 		p.spare = p.spare[:n-1]
-		clear(v)
-		return v
+		clear(v.Data)
+		return v, nil
 	}
-	return make([]T, p.layout.cells())
+	v, err := kernels.NewBuffer[T](p.layout.cells())
+	if err == nil {
+		clear(v.Data)
+	}
+	return v, err
 }
 
-func (p *PropagatorOf[T]) giveBack(arrays ...[]T) {
+func (p *PropagatorOf[T]) giveBack(arrays ...*kernels.Buffer[T]) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if !p.closed {
-		p.spare = append(p.spare, arrays...)
+	for _, a := range arrays {
+		if a != nil {
+			p.spare = append(p.spare, a)
+		}
+	}
+	if p.closed {
+		p.giveAway()
 	}
 }
 
-// sized returns a slice of n elements in the memory of another if it is large enough.
-func sized[T any](v []T, n int) []T {
+// sized makes a buffer hold at least n elements and returns them.
+func sized[T float32 | float64](b **kernels.Buffer[T], n int) ([]T, error) {
+	if *b == nil || len((*b).Data) < n {
+		(*b).Close()
+		made, err := kernels.NewBuffer[T](n)
+		if err != nil {
+			return nil, err
+		}
+		*b = made
+	}
+	return (*b).Data[:n], nil
+}
+
+// resized returns a slice of n elements, in the memory of another if that is large enough.
+func resized[T any](v []T, n int) []T {
 	if cap(v) < n {
 		return make([]T, n)
 	}
@@ -211,8 +240,9 @@ func (w *worker[T]) close() {
 	if w.history != nil {
 		w.history.close()
 	}
-	w.gradient.Close()
-	w.illumination.Close()
+	for _, b := range []*kernels.Buffer[T]{w.gradient, w.illumination, w.record, w.atSources} {
+		b.Close()
+	}
 	for _, s := range []kernels.Solver[T]{w.solver, w.scattered} {
 		if s != nil {
 			s.Close()
@@ -281,15 +311,18 @@ func (p *PropagatorOf[T]) checkModel(vp []T) error {
 	return nil
 }
 
-// squared returns M = v² dt² on the solver's grid.
-func (p *PropagatorOf[T]) squared(vp []T) []T {
-	m := p.borrow()
-	extend(&p.layout, m, vp)
-	dt := T(p.plan.DT)
-	for i, v := range m {
-		m[i] = v * dt * (v * dt)
+// squared returns M = v² dt² on the solver's grid, borrowed.
+func (p *PropagatorOf[T]) squared(vp []T) (*kernels.Buffer[T], error) {
+	m, err := p.borrow()
+	if err != nil {
+		return nil, err
 	}
-	return m
+	extend(&p.layout, m.Data, vp)
+	dt := T(p.plan.DT)
+	for i, v := range m.Data {
+		m.Data[i] = v * dt * (v * dt)
+	}
+	return m, nil
 }
 
 // eachShot runs work for every shot on the plan's workers, and finish in the order of the shots, one at a time: what
@@ -303,7 +336,10 @@ func (p *PropagatorOf[T]) eachShot(ctx context.Context, vp []T, shots []int, wor
 			return fmt.Errorf("shot %d is not among the %d of the survey", s, len(p.survey.Shots))
 		}
 	}
-	m := p.squared(vp)
+	m, err := p.squared(vp)
+	if err != nil {
+		return err
+	}
 	defer p.giveBack(m)
 	var (
 		mu          sync.Mutex
@@ -328,8 +364,8 @@ func (p *PropagatorOf[T]) eachShot(ctx context.Context, vp []T, shots []int, wor
 			return
 		}
 		defer p.release(w)
-		w.solver.SetModel(m)
-		w.model = m
+		w.solver.SetModel(m.Data)
+		w.model = m.Data
 		for {
 			mu.Lock()
 			at := next
@@ -366,9 +402,12 @@ func (p *PropagatorOf[T]) eachShot(ctx context.Context, vp []T, shots []int, wor
 }
 
 // kernelShot returns the kernels' view of a shot: positions as cells, wavelets at the solver's rate. Its record is the worker's.
-func (p *PropagatorOf[T]) kernelShot(w *worker[T], shot *Shot) *kernels.Shot[T] {
-	w.record = sized(w.record, p.plan.Steps*len(shot.Receivers))
-	k := &kernels.Shot[T]{NT: p.plan.Steps, Sources: p.points(shot.Sources), Receivers: p.points(shot.Receivers), Record: w.record}
+func (p *PropagatorOf[T]) kernelShot(w *worker[T], shot *Shot) (*kernels.Shot[T], error) {
+	record, err := sized(&w.record, p.plan.Steps*len(shot.Receivers))
+	if err != nil {
+		return nil, err
+	}
+	k := &kernels.Shot[T]{NT: p.plan.Steps, Sources: p.points(shot.Sources), Receivers: p.points(shot.Receivers), Record: record}
 	size := T(p.grid.CellSize())
 	for _, w := range shot.Wavelets {
 		in, out := make([]T, len(w)), make([]T, p.plan.Steps)
@@ -378,7 +417,7 @@ func (p *PropagatorOf[T]) kernelShot(w *worker[T], shot *Shot) *kernels.Shot[T] 
 		p.wavelet.Apply(out, 1, in, 1)
 		k.Wavelet = append(k.Wavelet, out...)
 	}
-	return k
+	return k, nil
 }
 
 // points returns the cells of a list of positions, which shots often share.
@@ -413,9 +452,12 @@ func (p *PropagatorOf[T]) gather(out, record []T, receivers int) error {
 func (p *PropagatorOf[T]) Forward(ctx context.Context, vp []T, shots []int) ([][]T, error) {
 	gathers := make([][]T, len(shots))
 	err := p.eachShot(ctx, vp, shots, func(w *worker[T], at int) error {
-		k := p.kernelShot(w, &p.survey.Shots[shots[at]])
+		k, err := p.kernelShot(w, &p.survey.Shots[shots[at]])
+		if err != nil {
+			return err
+		}
 		w.solver.Reset()
-		err := forwardChunks(ctx, 0, k.NT, func(n0, n1 int) error { return w.solver.Forward(k, n0, n1, nil) })
+		err = forwardChunks(ctx, 0, k.NT, func(n0, n1 int) error { return w.solver.Forward(k, n0, n1, nil) })
 		if err != nil {
 			return err
 		}
@@ -431,8 +473,15 @@ func (p *PropagatorOf[T]) Forward(ctx context.Context, vp []T, shots []int) ([][
 // Gradient models the chosen shots, asks misfit for each one's adjoint source and returns the misfit and its derivatives with respect
 // to the velocities and the wavelets.
 func (p *PropagatorOf[T]) Gradient(ctx context.Context, vp []T, shots []int, misfit Misfit[T]) (*Gradient[T], error) {
-	sum, sumIllumination, buffer := p.borrow(), p.borrow(), p.borrow()
-	defer p.giveBack(sum, sumIllumination, buffer)
+	var borrowed [3]*kernels.Buffer[T]
+	defer func() { p.giveBack(borrowed[:]...) }()
+	for i := range borrowed {
+		var err error
+		if borrowed[i], err = p.borrow(); err != nil {
+			return nil, err
+		}
+	}
+	sum, sumIllumination, buffer := borrowed[0].Data, borrowed[1].Data, borrowed[2].Data
 	out := &Gradient[T]{Misfits: make([]float64, len(shots)), Wavelets: make([][][]T, len(shots))}
 	interval := T(p.plan.SnapshotInterval)
 
@@ -441,25 +490,29 @@ func (p *PropagatorOf[T]) Gradient(ctx context.Context, vp []T, shots []int, mis
 			return err
 		}
 		shot := &p.survey.Shots[shots[at]]
-		k := p.kernelShot(w, shot)
+		k, err := p.kernelShot(w, shot)
+		if err != nil {
+			return err
+		}
 		if err := w.history.forward(ctx, k, w.model); err != nil {
 			return err
 		}
 		receivers := k.Receivers.Count()
-		w.synthetic, w.adjoint = sized(w.synthetic, receivers*p.survey.NT), sized(w.adjoint, receivers*p.survey.NT)
+		w.synthetic, w.adjoint = resized(w.synthetic, receivers*p.survey.NT), resized(w.adjoint, receivers*p.survey.NT)
 		if err := p.gather(w.synthetic, k.Record, receivers); err != nil {
 			return err
 		}
 		clear(w.adjoint)
-		var err error
 		if out.Misfits[at], err = misfit(shots[at], w.synthetic, w.adjoint); err != nil {
 			return err
 		}
 		for r := range receivers {
 			p.record.Adjoint(k.Record[r:], receivers, w.adjoint[r*p.survey.NT:], 1)
 		}
-		w.atSources = sized(w.atSources, k.NT*k.Sources.Count())
-		image := &kernels.Imaging[T]{Gradient: w.gradient.Data, Illumination: w.illumination.Data, Wavelet: w.atSources}
+		image := &kernels.Imaging[T]{Gradient: w.gradient.Data, Illumination: w.illumination.Data}
+		if image.Wavelet, err = sized(&w.atSources, k.NT*k.Sources.Count()); err != nil {
+			return err
+		}
 		w.solver.Reset()
 		err = w.history.backward(ctx, func(n0, n1 int, snap *kernels.Snapshots[T]) error { return w.solver.Adjoint(k, n0, n1, snap, image) })
 		if err != nil {
@@ -499,12 +552,11 @@ func (p *PropagatorOf[T]) prepareGradient(w *worker[T]) (err error) {
 		}
 	}
 	for _, b := range []**kernels.Buffer[T]{&w.gradient, &w.illumination} {
-		if *b == nil {
-			if *b, err = kernels.NewBuffer[T](w.solver.SnapshotSize()); err != nil {
-				return err
-			}
+		v, err := sized(b, w.solver.SnapshotSize())
+		if err != nil {
+			return err
 		}
-		clear((*b).Data)
+		clear(v)
 	}
 	return nil
 }
@@ -532,8 +584,15 @@ func (p *PropagatorOf[T]) Born(ctx context.Context, vp, dv []T, shots []int) ([]
 	if len(dv) != len(vp) {
 		return nil, fmt.Errorf("the perturbation has %d cells, the model %d", len(dv), len(vp))
 	}
-	deltaM, velocity := p.borrow(), p.borrow()
-	defer p.giveBack(deltaM, velocity)
+	var borrowed [2]*kernels.Buffer[T]
+	defer func() { p.giveBack(borrowed[:]...) }()
+	for i := range borrowed {
+		var err error
+		if borrowed[i], err = p.borrow(); err != nil {
+			return nil, err
+		}
+	}
+	deltaM, velocity := borrowed[0].Data, borrowed[1].Data
 	extend(&p.layout, deltaM, dv)
 	extend(&p.layout, velocity, vp)
 	dt := T(p.plan.DT)
@@ -551,7 +610,10 @@ func (p *PropagatorOf[T]) Born(ctx context.Context, vp, dv []T, shots []int) ([]
 		w.scattered.SetModel(w.model)
 		w.scattered.Reset()
 		w.solver.Reset()
-		k := p.kernelShot(w, &p.survey.Shots[shots[at]])
+		k, err := p.kernelShot(w, &p.survey.Shots[shots[at]])
+		if err != nil {
+			return err
+		}
 		born := *k
 		born.Record = make([]T, len(k.Record))
 		size := w.solver.SnapshotSize()

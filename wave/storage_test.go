@@ -420,7 +420,7 @@ func TestPlannedMemoryIsWhatAGradientTakes(t *testing.T) {
 					t.Fatal(err)
 				}
 				w := p.workers[0]
-				taken := w.solver.Bytes() + 4*(len(w.gradient.Data)+len(w.illumination.Data)+len(w.record)+len(w.synthetic)+len(w.adjoint)+len(w.atSources))
+				taken := w.solver.Bytes() + 4*(len(w.gradient.Data)+len(w.illumination.Data)+len(w.record.Data)+len(w.synthetic)+len(w.adjoint)+len(w.atSources.Data))
 				switch h := w.history.(type) {
 				case *memoryHistory[float32]:
 					taken += 4 * len(h.buffer.Data)
@@ -429,7 +429,8 @@ func TestPlannedMemoryIsWhatAGradientTakes(t *testing.T) {
 				case *diskHistory[float32]:
 					taken += 4 * 2 * len(h.buffers[0].Data)
 				case *boundaryHistory[float32]:
-					taken += h.inner.Bytes() + 4*(len(h.m)+len(h.values.Data)+len(h.layers.Data)+len(h.whole.Data)+len(h.part.Data))
+					taken += 56*len(h.in.strips) + 8*len(h.in.layers) // their lists
+					taken += h.inner.Bytes() + 4*(len(h.m.Data)+len(h.values.Data)+len(h.layers.Data)+len(h.whole.Data)+len(h.part.Data))
 				case *revolveHistory[float32]:
 					taken += h.again.Bytes() + len(h.states.Data) + 4*len(h.buffer.Data)
 				default:
