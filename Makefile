@@ -10,7 +10,7 @@ TEST_FLAGS ?=
 PEERS := build/peers-venv/bin/python
 DEVITO := build/devito-venv/bin/python
 
-.PHONY: help setup build run test bench-kernels bench-peers verify clean
+.PHONY: help setup build run test bench-kernels bench-storage bench-peers verify clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' Makefile
@@ -35,6 +35,11 @@ test: setup ## vet and run all tests, and count them
 bench-kernels: setup ## measure the wave kernels against what a core can do
 	@go build -ldflags '-X main.version=$(VERSION)' -o build/bench-kernels ./bench/kernels
 	@build/bench-kernels
+
+bench-storage: setup ## measure memory and time of the storage strategies of the forward field
+	@go build -o build/bench-storage ./bench/storage
+	@build/bench-storage
+	@build/bench-storage -time
 
 bench-peers: ## install the codes to compare with and time them side by side with this one
 	@scripts/setup peers

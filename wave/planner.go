@@ -19,12 +19,12 @@ import (
 
 // gradientCost is the time of a gradient in units of forward steps without snapshots, in 2D and in 3D; Revolve's without what it steps again.
 var gradientCost = map[Storage][2]float64{
-	EveryStep:  {3.3, 3.0},
-	EveryKth:   {2.3, 2.3},
-	SixteenBit: {2.4, 2.4},
-	Disk:       {2.6, 2.6},
-	Boundary:   {4.0, 3.6},
-	Revolve:    {2.4, 2.4},
+	EveryStep:  {4.6, 2.8},
+	EveryKth:   {2.25, 2.3},
+	SixteenBit: {2.3, 2.35},
+	Disk:       {2.6, 2.4},
+	Boundary:   {3.2, 3.0},
+	Revolve:    {2.3, 2.5},
 }
 
 // strategies in the order in which equal costs decide. AutoStorage does not choose Disk, whose speed is not known and which takes what has to be
@@ -201,7 +201,7 @@ func chooseRevolve(steps, k, room, snapshot, state int) (segment, checkpoints in
 }
 
 // runtimeBytes is what Go's runtime, its heap of at least 4 MiB before it collects, and the code take besides.
-const runtimeBytes = 6 << 20
+const runtimeBytes = 4 << 20
 
 // sharedBytes is what all workers share: M, the sums of gradient and illumination, a scratch array, the results (and those of the
 // call before), and the cells of sources and receivers.
