@@ -7,6 +7,7 @@ import "C"
 import (
 	"fmt"
 	"runtime"
+	"sync/atomic"
 	"unsafe"
 )
 
@@ -17,13 +18,17 @@ type Buffer[E Real | uint16 | byte] struct {
 	start unsafe.Pointer
 }
 
+// buffers spreads the beginnings of buffers.
+var buffers atomic.Uint32
+
 // NewBuffer returns a buffer of n elements.
 func NewBuffer[E Real | uint16 | byte](n int) (*Buffer[E], error) {
 	bytes := roundUp(max(n, 1)*int(unsafe.Sizeof(*new(E))), 64)
-	align := 64
-	if bytes >= 2*C.HUGE_PAGE {
-		align = C.HUGE_PAGE
+	align, skew := 64, 0
+	if bytes >= 2*C.HUGE_PAGE { // as CPU.alloc does: large pages, beginnings at different cache lines of them
+		align, skew = C.HUGE_PAGE, 64*(int(buffers.Add(41))%512)
 	}
+	bytes += skew
 	p := C.aligned_alloc(C.size_t(align), C.size_t(bytes))
 	if p == nil {
 		return nil, fmt.Errorf("the system refused %d bytes", bytes)
@@ -31,7 +36,7 @@ func NewBuffer[E Real | uint16 | byte](n int) (*Buffer[E], error) {
 	if align == C.HUGE_PAGE {
 		C.cpu_huge_pages(p, C.size_t(bytes/C.HUGE_PAGE*C.HUGE_PAGE)) // the end in small ones, so that it takes no more than was asked for
 	}
-	b := &Buffer[E]{unsafe.Slice((*E)(p), n), p}
+	b := &Buffer[E]{unsafe.Slice((*E)(unsafe.Add(p, skew)), n), p}
 	runtime.SetFinalizer(b, (*Buffer[E]).Close)
 	return b, nil
 }
