@@ -64,8 +64,10 @@ type Config struct {
 	Threads int `yaml:"threads,omitempty"`
 	// MemoryLimit in bytes. 0 is three quarters of what the system has available.
 	MemoryLimit int `yaml:"memory_limit,omitempty"`
-	// Storage of the forward field: every-step or every-kth. "" is every-kth.
+	// Storage of the forward field: auto, or one of wave.StorageNames. "" is auto: the fastest that fits into the memory.
 	Storage string `yaml:"storage,omitempty"`
+	// ScratchDir is where storage disk makes its files. "" is the system's folder for temporary files.
+	ScratchDir string `yaml:"scratch_dir,omitempty"`
 	// Backend is auto or cpu. "" is auto.
 	Backend string `yaml:"backend,omitempty"`
 }
@@ -172,7 +174,7 @@ func (c Config) withDefaults() (Config, error) {
 	setFloat(&c.Preconditioner.Smoothing, 0.2)
 	setFloat(&c.PointsPerWavelength, 4)
 	setString(&c.Dispersion, "warn")
-	setString(&c.Storage, "every-kth")
+	setString(&c.Storage, autoStorage)
 	setString(&c.Backend, "auto")
 	a := &c.Acquisition
 	setFloat(&a.DT, 0.004)
@@ -195,7 +197,7 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	err := errors.Join(
 		oneOf("misfit", c.Misfit, MisfitNames()...), oneOf("method", c.Method, "lbfgs", "descent", "cg"), oneOf("dispersion", c.Dispersion, "warn", "refuse"),
-		oneOf("storage", c.Storage, "every-step", "every-kth"), oneOf("backend", c.Backend, "auto", "cpu"),
+		oneOf("storage", c.Storage, append(wave.StorageNames(), autoStorage)...), oneOf("backend", c.Backend, "auto", "cpu"),
 		bad("min_velocity", c.MinVelocity), bad("max_velocity", c.MaxVelocity), bad("first_change", c.FirstChange), bad("time_gain", c.TimeGain), bad("max_change", c.MaxChange),
 		bad("points_per_wavelength", c.PointsPerWavelength), bad("preconditioner floor", c.Preconditioner.Floor), bad("preconditioner depth", c.Preconditioner.Depth),
 		bad("memory", float64(c.Memory)), bad("iterations", float64(c.Iterations)), bad("threads", float64(c.Threads)), bad("memory_limit", float64(c.MemoryLimit)),

@@ -55,7 +55,7 @@
 // # Cost
 //
 // Cost is counted in wave solves per shot: simulating one shot through its whole record once. A misfit takes one, a misfit with
-// its gradient two, whether or not the line search keeps the model; a mini-batch of a quarter of the shots takes a quarter of that. The
+// its gradient two, and where its storage steps the forward field again as many more as that takes (wave.Plan.Recomputed), whether or not the line search keeps the model; a mini-batch of a quarter of the shots takes a quarter of that. The
 // estimate of the wavelet takes one.
 // The solves are those of the stage's grid, so one in an early stage takes less time than one in a late stage. Modelling the
 // data and the two misfits that Summarise reports are not counted.

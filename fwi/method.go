@@ -106,7 +106,7 @@ type Status struct {
 	Reason     string  // why it stopped
 }
 
-// Solves returns the wave solves per shot behind the evaluations: one for a misfit, two with its gradient.
+// Solves returns the wave solves per shot behind the evaluations: one for a misfit, two with its gradient, what its storage steps again apart.
 func (s Status) Solves() int { return 2*s.Gradients + s.Misfits }
 
 // State is everything a method remembers, in plain scalars, all finite, and arrays, so that it can be stored as

@@ -355,7 +355,8 @@ func (r *Run) evaluate(ctx context.Context, x []float32, gradient bool) (evaluat
 	share := float64(len(r.state.Shots)) / float64(len(r.Problem.Survey.Shots))
 	r.state.Solves += share
 	if gradient && e.Err == nil {
-		r.state.Solves += share
+		plan := r.level.propagator.Plan()
+		r.state.Solves += share * (plan.GradientSolves() - 1)
 	}
 	return e, nil
 }

@@ -214,6 +214,27 @@ func TestThreadsDoNotChangeARun(t *testing.T) {
 	compare(p, c)
 }
 
+// A gradient whose storage steps the forward field again costs what it steps, in the count of solves.
+func TestSolvesCountWhatStorageStepsAgain(t *testing.T) {
+	solves := map[string]float64{}
+	for _, storage := range []string{"auto", "every-kth", "disk", "boundary"} {
+		p, c := smallProblem(t, func(c *Config) { c.Storage, c.Iterations, c.Stages = storage, 1, c.Stages[:min(1, len(c.Stages))] })
+		c.Stages = c.Stages[:1]
+		out := invert(t, p, c)
+		solves[storage] = out.Solves
+		if len(out.History) == 0 {
+			t.Fatalf("%s: no iteration", storage)
+		}
+	}
+	if solves["auto"] != solves["every-kth"] || solves["disk"] != solves["every-kth"] {
+		t.Errorf("%v: nothing is stepped again but by boundary", solves)
+	}
+	// the gradients at the start and at the accepted model
+	if more := solves["boundary"] - solves["every-kth"]; more != math.Round(more) || more < 2 {
+		t.Errorf("boundary costs %g solves more than every-kth, not one for each gradient", more)
+	}
+}
+
 func TestCheckpointOfAnotherProblemIsRefused(t *testing.T) {
 	p, c := smallProblem(t, nil)
 	path := filepath.Join(t.TempDir(), "checkpoint.h5")

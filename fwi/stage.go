@@ -44,11 +44,21 @@ func (s Stage) lead() float64 {
 	return lead
 }
 
+// autoStorage leaves the storage of the forward field to the planner.
+const autoStorage = "auto"
+
+func (c Config) storage() wave.Storage {
+	if c.Storage == autoStorage {
+		return wave.AutoStorage
+	}
+	return wave.Storage(c.Storage)
+}
+
 // stageOptions returns the propagator's options on a stage's grid.
 func stageOptions(c Config, s Stage) wave.Options {
 	// The step's dispersion is in the stage's data (converter), so it may be as long as is stable.
 	return wave.Options{MaxVelocity: c.MaxVelocity, Courant: 0.95, Order: c.Order, FreeSurface: c.FreeSurface, Layer: c.Layer,
-		MaxFrequency: s.MaxFrequency, Storage: wave.Storage(c.Storage), Threads: c.Threads, MemoryLimit: c.MemoryLimit}
+		MaxFrequency: s.MaxFrequency, Storage: c.storage(), ScratchDir: c.ScratchDir, Threads: c.Threads, MemoryLimit: c.MemoryLimit}
 }
 
 // newLevel filters, resamples and thins the data of a problem for one stage.

@@ -11,6 +11,7 @@ import (
 
 	"gofwi/fwi"
 	"gofwi/internal/h5"
+	"gofwi/wave"
 )
 
 // configFlags are the flags that set a Config: over a YAML file, over the problem file's attribute "configuration".
@@ -50,7 +51,8 @@ func addConfigFlags(cmd *cobra.Command) *configFlags {
 	str("misfit", "misfit: "+strings.Join(fwi.MisfitNames(), ", ")+" (default least-squares)", func(c *fwi.Config) *string { return &c.Misfit })
 	str("method", "optimiser: "+strings.Join(fwi.MethodNames(), ", ")+" (default lbfgs)", func(c *fwi.Config) *string { return &c.Method })
 	str("backend", "auto or cpu (default auto)", func(c *fwi.Config) *string { return &c.Backend })
-	str("storage", "every-step or every-kth (default every-kth)", func(c *fwi.Config) *string { return &c.Storage })
+	str("scratch-dir", "folder for the files of storage disk (default the system's for temporary files)", func(c *fwi.Config) *string { return &c.ScratchDir })
+	str("storage", "of the forward field: auto, "+strings.Join(wave.StorageNames(), ", ")+" (default auto: the fastest that fits into the memory)", func(c *fwi.Config) *string { return &c.Storage })
 	str("dispersion", "grid too coarse for the band: warn or refuse (default warn)", func(c *fwi.Config) *string { return &c.Dispersion })
 	integer("iterations", "at most so many iterations a stage", func(c *fwi.Config) *int { return &c.Iterations })
 	integer("order", "order in space: 2, 4, 6, 8 (default 8)", func(c *fwi.Config) *int { return &c.Order })

@@ -214,12 +214,15 @@ func printPlan(ctx context.Context, p *fwi.Problem, c fwi.Config, plans []fwi.St
 	say("      %s kernels, order %d, absorbing layers of %d cells%s; %s", plans[0].Plan.InstructionSet, c.Order, c.Layer, map[bool]string{true: ", free surface"}[c.FreeSurface], plans[0].Plan.Concurrency())
 	say("      misfit %s, %s; storage %s", c.Misfit, c.Method, c.Storage)
 	shape, spacing := make([]string, len(plans)), make([]string, len(plans))
-	wide, apart := len("grid"), len("spacing (m)")
+	storage := make([]string, len(plans))
+	wide, apart, kept := len("grid"), len("spacing (m)"), len("snapshots")
 	for i, s := range plans {
 		shape[i], spacing[i] = wave.Times("%d", s.Grid.Shape), wave.Times("%.1f", s.Grid.Spacing)
+		storage[i] = storageOf(&s.Plan)
 		wide, apart = max(wide, utf8.RuneCountInString(shape[i])), max(apart, utf8.RuneCountInString(spacing[i]))
+		kept = max(kept, len(storage[i]))
 	}
-	say("stage  band (Hz)   %-*s  %-*s  dt (ms)  CFL   pts/λ  steps  iterations  shots  offsets (m)  snapshots  memory", wide, "grid", apart, "spacing (m)")
+	say("stage  band (Hz)   %-*s  %-*s  dt (ms)  CFL   pts/λ  steps  iterations  shots  offsets (m)  %-*s  memory", wide, "grid", apart, "spacing (m)", kept, "snapshots")
 	memory := 0
 	for i, s := range plans {
 		shots := len(p.Survey.Shots)
@@ -230,9 +233,9 @@ func printPlan(ctx context.Context, p *fwi.Problem, c fwi.Config, plans []fwi.St
 		if s.Stage.MaxOffset > 0 {
 			offsets = fmt.Sprintf("to %.0f", s.Stage.MaxOffset)
 		}
-		say("%5d  %4.1f–%-5.1f  %-*s  %-*s  %7.2f  %.2f  %5.1f  %5d  %10d  %5d  %11s  every %-3d  %s", i+1, s.Stage.MinFrequency, s.Stage.MaxFrequency,
+		say("%5d  %4.1f–%-5.1f  %-*s  %-*s  %7.2f  %.2f  %5.1f  %5d  %10d  %5d  %11s  %-*s  %s", i+1, s.Stage.MinFrequency, s.Stage.MaxFrequency,
 			wide, shape[i], apart, spacing[i], 1e3*s.Plan.DT, s.Plan.DT/s.Plan.StabilityLimit, s.PointsPerWavelength, s.Plan.Steps, s.Stage.Iterations, shots, offsets,
-			s.Plan.SnapshotInterval, formatMiB(s.Plan.Bytes))
+			kept, storage[i], formatMiB(s.Plan.Bytes))
 		memory = max(memory, s.Plan.Bytes)
 		if s.PointsPerWavelength < 0.9*c.PointsPerWavelength {
 			say("       warning: only %.1f points per wavelength, as the model's own grid has no more: phase velocities are off by %.2g %% at %.1f Hz", s.PointsPerWavelength, 100*s.PhaseError, s.Stage.MaxFrequency)
@@ -249,10 +252,22 @@ func printPlan(ctx context.Context, p *fwi.Problem, c fwi.Config, plans []fwi.St
 	var seconds float64
 	for _, s := range plans {
 		// forward and adjoint, the latter with imaging; one in eight steps is tried twice
-		seconds += s.Points * float64(s.Stage.Iterations+1) * 2.3 * 1.12 / rate
+		seconds += s.Points * float64(s.Stage.Iterations+1) * (2.3 + s.Plan.Recomputed) * 1.12 / rate
 	}
 	say("      about %s of memory, %s of them data; at most about %s, if every stage uses all its iterations", formatMiB(memory+2*data+24*p.Grid.Cells()), formatMiB(data), time.Duration(seconds*float64(time.Second)).Round(time.Second))
 	return nil
+}
+
+// storageOf says how a stage keeps the forward field: every-kth is told by its k alone.
+func storageOf(p *wave.Plan) string {
+	text := fmt.Sprintf("every %d", p.SnapshotInterval)
+	if p.Storage != wave.EveryKth && p.Storage != wave.EveryStep {
+		text += ", " + string(p.Storage)
+	}
+	if p.Recomputed > 0 {
+		text += fmt.Sprintf(", +%.1f forward", p.Recomputed)
+	}
+	return text
 }
 
 func formatMiB(n int) string {
