@@ -33,6 +33,7 @@ var misfits = map[string]func(MisfitOptions) (traceMisfit, error){
 	"correlation":      newCorrelation,
 	"envelope":         newEnvelope,
 	"student-t":        newStudent,
+	"adaptive":         newAdaptive,
 }
 
 var (
@@ -75,6 +76,7 @@ func sortedNames[V any](table map[string]V) []string {
 //	trace-normalised  the same, each trace divided by the energy of its observed trace
 //	correlation       1 - ∫ s d dt / (‖s‖ ‖d‖)                 (Choi & Alkhalifah 2012)
 //	envelope          ½ ∫ (E[s] - E[d])² dt, E the envelope   (Bozdağ et al. 2011; Wu et al. 2014)
+//	adaptive          how far from zero lag the filter between s and d lies (Warner & Guasch 2016)
 //	student-t         ½ ν σ² ∫ log(1 + (s - d)²/(ν σ²)) dt     (Aravkin et al. 2011)
 //
 // each summed over the traces of synthetic s and observed d, or one made available with RegisterMisfit.

@@ -18,6 +18,7 @@ var everyMisfit = []struct {
 	{"least-squares", MisfitOptions{}},
 	{"trace-normalised", MisfitOptions{}},
 	{"correlation", MisfitOptions{}},
+	{"adaptive", MisfitOptions{}},
 	{"envelope", MisfitOptions{}},
 	{"envelope", MisfitOptions{EnvelopePower: 2}},
 	{"student-t", MisfitOptions{}},

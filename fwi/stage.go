@@ -181,8 +181,9 @@ func stageMask(r *wave.Regrid, mask []float32) []float32 {
 	out := make([]float32, r.Coarse.Cells())
 	r.Restrict(out, mask)
 	for i, v := range out {
-		// A cell that is mostly water keeps its value; one that is mostly rock moves as a whole.
-		if v < 0.5 {
+		// A cell keeps its value only where practically all of it is frozen: one that mixes water and rock would otherwise keep
+		// the start's mixture, a misfit that no other cell can explain.
+		if v < 0.05 {
 			out[i] = 0
 		} else {
 			out[i] = 1
