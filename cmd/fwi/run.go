@@ -245,14 +245,13 @@ func printPlan(ctx context.Context, p *fwi.Problem, c fwi.Config, plans []fwi.St
 	for _, g := range p.Observed {
 		data += 4 * len(g)
 	}
-	rate, err := measureRate(ctx, p, c, plans[len(plans)-1])
-	if err != nil {
-		return err
-	}
 	var seconds float64
 	for _, s := range plans {
-		// forward and adjoint, the latter with imaging; one in eight steps is tried twice
-		seconds += s.Points * float64(s.Stage.Iterations+1) * (2.3 + s.Plan.Recomputed) * 1.12 / rate
+		gradient, err := measureGradient(ctx, p, c, s)
+		if err != nil {
+			return err
+		}
+		seconds += gradient * float64(s.Stage.Iterations+1) * 1.12 // one in eight steps is tried twice
 	}
 	say("      about %s of memory, %s of them data; at most about %s, if every stage uses all its iterations", formatMiB(memory+2*data+24*p.Grid.Cells()), formatMiB(data), time.Duration(seconds*float64(time.Second)).Round(time.Second))
 	return nil
@@ -277,17 +276,30 @@ func formatMiB(n int) string {
 	return fmt.Sprintf("%.0f MiB", math.Ceil(float64(n)/(1<<20)))
 }
 
-// measureRate returns solver points stepped a second, all workers together, timed on the beginning of some shots of a stage.
-func measureRate(ctx context.Context, p *fwi.Problem, c fwi.Config, s fwi.StagePlan) (float64, error) {
-	o := wave.Options{MaxVelocity: c.MaxVelocity, DT: s.Plan.DT, Order: c.Order, FreeSurface: c.FreeSurface, Layer: c.Layer, MaxFrequency: s.Stage.MaxFrequency, Threads: c.Threads, MemoryLimit: c.MemoryLimit}
-	survey := wave.Survey{DT: p.Survey.DT, NT: min(p.Survey.NT, 64)}
-	for _, shot := range p.Survey.Shots[:min(len(p.Survey.Shots), 2*s.Plan.Workers)] {
-		short := shot
-		short.Wavelets = nil
-		for _, w := range shot.Wavelets {
-			short.Wavelets = append(short.Wavelets, w[:survey.NT])
+// measuredSteps bounds the points times steps that measureGradient takes: some ten seconds.
+const measuredSteps = 2e10
+
+// measureGradient returns the seconds that a gradient of all shots of a stage takes, from a gradient of as many shots as are stepped side
+// by side, of records cut short if that alone would be long.
+func measureGradient(ctx context.Context, p *fwi.Problem, c fwi.Config, s fwi.StagePlan) (float64, error) {
+	o := wave.Options{MaxVelocity: c.MaxVelocity, DT: s.Plan.DT, Order: c.Order, FreeSurface: c.FreeSurface, Layer: c.Layer, MaxFrequency: s.Stage.MaxFrequency,
+		Storage: s.Plan.Storage, ScratchDir: c.ScratchDir, Threads: c.Threads, MemoryLimit: c.MemoryLimit}
+	shots := min(len(p.Survey.Shots), s.Plan.Workers)
+	all := s.Points / float64(len(p.Survey.Shots)) * float64(shots)
+	if s.Stage.Shots > 0 {
+		all *= float64(len(p.Survey.Shots)) / float64(s.Stage.Shots)
+	}
+	survey := wave.Survey{DT: s.Plan.DT}
+	survey.NT = max(int(p.Survey.Duration()/survey.DT*min(1, measuredSteps/all)), 16)
+	wavelet := make([]float32, survey.NT)
+	wavelet[0] = 1
+	for i := range shots {
+		shot := p.Survey.Shots[i*len(p.Survey.Shots)/shots]
+		shot.Wavelets = nil
+		for range shot.Sources {
+			shot.Wavelets = append(shot.Wavelets, wavelet)
 		}
-		survey.Shots = append(survey.Shots, short)
+		survey.Shots = append(survey.Shots, shot)
 	}
 	propagator, err := wave.NewPropagator(s.Grid, &survey, o)
 	if err != nil {
@@ -295,25 +307,16 @@ func measureRate(ctx context.Context, p *fwi.Problem, c fwi.Config, s fwi.StageP
 	}
 	defer propagator.Close()
 	vp := make([]float32, s.Grid.Cells())
-	for i := range vp {
-		vp[i] = float32(c.MaxVelocity)
+	wave.NewRegrid(p.Grid, s.Grid).Restrict(vp, p.Start)
+	begun := time.Now()
+	if _, err := propagator.Gradient(ctx, vp, survey.AllShots(), func(_ int, synthetic, adjoint []float32) (float64, error) {
+		copy(adjoint, synthetic)
+		return 0, nil
+	}); err != nil {
+		return 0, err
 	}
-	shots := survey.AllShots()
-	// The first call allocates; then enough of them for the clock.
-	var stepped float64
-	var begun time.Time
-	for call := 0; call < 2 || time.Since(begun) < 200*time.Millisecond; call++ {
-		if call == 1 {
-			begun = time.Now()
-		}
-		if _, err := propagator.Forward(ctx, vp, shots); err != nil {
-			return 0, err
-		}
-		if call > 0 {
-			stepped += float64(s.Plan.Points()) * float64(propagator.Plan().Steps) * float64(len(shots))
-		}
-	}
-	return stepped / time.Since(begun).Seconds(), nil
+	stepped := float64(propagator.Plan().Steps) * float64(s.Plan.Points()) * float64(shots)
+	return time.Since(begun).Seconds() * s.Points / stepped, nil
 }
 
 func misfitOf(ctx context.Context, p *fwi.Problem, c fwi.Config, s fwi.Stage, vp []float32) (float64, error) {
