@@ -9,8 +9,12 @@ RUN_FLAGS ?=
 TEST_FLAGS ?=
 PEERS := build/peers-venv/bin/python
 DEVITO := build/devito-venv/bin/python
+# What a build with CUDA needs besides (scripts/cuda/setup): cuda.h, and a library to link with in which nothing is
+CUDA_ENV := CGO_CFLAGS="-O2 -g -I$(CURDIR)/build/cuda/include" CGO_LDFLAGS="-O2 -g -L$(CURDIR)/build/cuda/lib"
+# Tests of what runs on GPUs, through a driver that runs the same kernels on the CPU
+CUDA_TEST = $(CUDA_ENV) FWI_CUDA_DRIVER=$(CURDIR)/build/cuda/fake/libcuda.so.1 go test -json $(TEST_FLAGS) -tags cuda
 
-.PHONY: help setup build run test bench-kernels bench-storage bench-peers verify clean
+.PHONY: help setup build cuda ptx run test bench-kernels bench-storage bench-peers verify clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' Makefile
@@ -21,6 +25,14 @@ setup: ## install the compiler and the libraries that are missing (Debian, Ubunt
 build: setup ## build bin/fwi
 	@go build -trimpath -ldflags '-X main.version=$(VERSION)' -o bin/fwi ./cmd/fwi
 
+cuda: setup ## build bin/fwi-cuda, which uses NVIDIA GPUs where there are any
+	@scripts/cuda/setup
+	@$(CUDA_ENV) go build -tags cuda -trimpath -ldflags '-X main.version=$(VERSION)' -o bin/fwi-cuda ./cmd/fwi
+	@! readelf -d bin/fwi-cuda | grep libcuda || { echo "bin/fwi-cuda must not be linked with libcuda"; exit 1; }
+
+ptx: setup ## compile the CUDA kernels anew, after a change to them
+	@scripts/cuda/ptx
+
 run: build ## make a demonstration problem and invert it
 	@mkdir -p build
 	@test -e $(DEMO) || bin/fwi demo $(DEMO)
@@ -30,7 +42,14 @@ test: setup ## vet and run all tests, and count them
 	@go vet ./...
 	@mkdir -p build
 	@go build -o build/count-tests ./scripts/count-tests
-	@go test -json $(TEST_FLAGS) ./... | build/count-tests scripts/test-floor
+	@scripts/setup cuda
+	@scripts/cuda/setup fake
+	@$(CUDA_ENV) go vet -tags cuda ./kernels/cuda ./internal/cudashim
+	@{ status=0; \
+		go test -json $(TEST_FLAGS) ./... || status=1; \
+		$(CUDA_TEST) ./kernels/cuda || status=1; \
+		$(CUDA_TEST) -race -short ./kernels/cuda || status=1; \
+		exit $$status; } | build/count-tests scripts/test-floor
 
 bench-kernels: setup ## measure the wave kernels against what a core can do
 	@go build -ldflags '-X main.version=$(VERSION)' -o build/bench-kernels ./bench/kernels

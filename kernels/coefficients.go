@@ -33,6 +33,10 @@ func CheckOrder(order int) error {
 	return nil
 }
 
+// Weights returns the weights of the first and the second difference for unit spacing: D1's antisymmetric, D2's symmetric about the first.
+// They must not be changed.
+func Weights(order int) (d1, d2 []float64) { return d1Weights[order/2], d2Weights[order/2] }
+
 // LayerRadius returns half the order of D1 in the absorbing layers: how far beyond them their memory variables act.
 func LayerRadius(order int) int { return min(order/2, 2) }
 

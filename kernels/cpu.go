@@ -89,7 +89,7 @@ func MeasureCPU[T Real](d Domain, options CPUOptions) (Footprint, error) {
 }
 
 func newCPU[T Real](d Domain, options CPUOptions, dry bool) (*CPU[T], error) {
-	if err := d.validate(); err != nil {
+	if err := d.Validate(); err != nil {
 		return nil, err
 	}
 	kernels, err := selectKernels(options.InstructionSet)

@@ -27,7 +27,7 @@ var (
 
 // NewReference returns a reference solver with cleared fields and M = 0.
 func NewReference(d Domain) (*Reference, error) {
-	if err := d.validate(); err != nil {
+	if err := d.Validate(); err != nil {
 		return nil, err
 	}
 	s := &Reference{domain: d, d1: d1Weights[d.Order/2], d2: d2Weights[d.Order/2], m: make([]float64, d.Cells())}

@@ -29,7 +29,8 @@ func (d *Domain) Cells() int {
 	return n
 }
 
-func (d *Domain) validate() error {
+// Validate returns an error for a domain that no solver can step.
+func (d *Domain) Validate() error {
 	if err := CheckOrder(d.Order); err != nil {
 		return err
 	}
@@ -102,6 +103,14 @@ type Shot[T Real] struct {
 	Record []T
 	// Strips of the field that Forward saves or restores, nil: none.
 	Strips *Strips[T]
+}
+
+// ValidatePoints returns an error for sources or receivers outside a domain.
+func (s *Shot[T]) ValidatePoints(d *Domain) error {
+	if err := s.Sources.validate("source", d); err != nil {
+		return err
+	}
+	return s.Receivers.validate("receiver", d)
 }
 
 // Strips are runs of neighbouring cells in rows of the grid. Before each step n, Forward saves u[n] there in Values, [NT, cells]; or, with
@@ -201,10 +210,7 @@ func (d *Domain) check(nt, n0, n1, sources, receivers, wavelet, record int) erro
 }
 
 func checkShot[T Real](d *Domain, shot *Shot[T], n0, n1 int) error {
-	if err := shot.Sources.validate("source", d); err != nil {
-		return err
-	}
-	if err := shot.Receivers.validate("receiver", d); err != nil {
+	if err := shot.ValidatePoints(d); err != nil {
 		return err
 	}
 	if err := shot.Strips.validate(d, shot.NT); err != nil {
