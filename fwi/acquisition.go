@@ -36,14 +36,15 @@ func resolveAcquisition(a Acquisition, g wave.Grid, vp []float32) Acquisition {
 		a.ReceiverDepth = a.SourceDepth
 	}
 	if a.Duration == 0 {
-		// Reflections from the base at offsets up to three times the depth, in the mean vertical velocity.
+		// Reflections from the base at offsets up to three times the depth, in the mean vertical velocity; then the wavelet's delay
+		// and that of the stages' filters, some two periods of the lowest frequency each.
 		var slowness float64
 		for _, v := range vp {
 			slowness += 1 / float64(v)
 		}
 		offset := min(length, 3*depth)
 		t := math.Hypot(offset, 2*depth) * slowness / float64(len(vp))
-		a.Duration = math.Ceil((t+2.5/a.MinFrequency)*10) / 10
+		a.Duration = math.Ceil((t+4/a.MinFrequency)*10) / 10
 	}
 	return a
 }

@@ -101,6 +101,7 @@ type Stage struct {
 	Iterations   int     `yaml:"iterations"`           // at most
 	Shots        int     `yaml:"shots,omitempty"`      // size of the mini-batches, 0: all shots
 	MaxOffset    float64 `yaml:"max_offset,omitempty"` // m, 0: all
+	Damping      float64 `yaml:"damping,omitempty"`    // s: traces decay as exp(-t/Damping) after their first arrival, 0: they do not
 	Misfit       string  `yaml:"misfit,omitempty"`     // "": as the run
 	Tolerance    float64 `yaml:"tolerance,omitempty"`  // ends when an iteration lowers the misfit by less than this fraction; 0: 0.001
 }
@@ -211,7 +212,7 @@ func (c Config) withDefaults() (Config, error) {
 		err = errors.Join(err, fmt.Errorf("min_velocity %g m/s is not below max_velocity %g m/s", c.MinVelocity, c.MaxVelocity))
 	}
 	for i, s := range c.Stages {
-		if !(s.MaxFrequency > s.MinFrequency) || !(s.MinFrequency >= 0) || s.Iterations < 1 || s.Shots < 0 || s.MaxOffset < 0 || s.Tolerance < 0 {
+		if !(s.MaxFrequency > s.MinFrequency) || !(s.MinFrequency >= 0) || s.Iterations < 1 || s.Shots < 0 || s.MaxOffset < 0 || !(s.Damping >= 0) || s.Tolerance < 0 {
 			err = errors.Join(err, fmt.Errorf("stage %d is impossible: %g to %g Hz, %d iterations, %d shots, offsets to %g m, tolerance %g",
 				i+1, s.MinFrequency, s.MaxFrequency, s.Iterations, s.Shots, s.MaxOffset, s.Tolerance))
 		}

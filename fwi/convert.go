@@ -28,13 +28,20 @@ type converter struct {
 func toScheme(f, dt float64) float64   { return math.Sin(math.Pi*f*dt) / (math.Pi * dt) }
 func fromScheme(f, dt float64) float64 { return math.Asin(math.Pi*f*dt) / (math.Pi * dt) }
 
-// newConverter converts ntIn samples every dtIn seconds to ntOut every dtOut that begin lead seconds earlier. source maps an output frequency to the input frequency
+// ringing is the length of a stage filter's response in periods of its limit.
+const ringing = 24
+
+// newConverter converts ntIn samples every dtIn seconds to ntOut every dtOut. source maps an output frequency to the input frequency
 // that it is read at, amplitude is the filter at that physical frequency, zero above limit (all in Hz).
-func newConverter(ntIn int, dtIn float64, ntOut int, dtOut, lead, limit float64, source, amplitude func(float64) float64) *converter {
-	// Half as long again as the record, so that what the filter rings beyond its end does not come in at its beginning.
-	length := fastLength(ntOut + ntOut/2)
+func newConverter(ntIn int, dtIn float64, ntOut int, dtOut, limit float64, source, amplitude func(float64) float64, causal bool) *converter {
+	// Room for what the filter rings beyond the record's end, lest it come in at the beginning.
+	length := fastLength(ntOut + max(ntOut/2, int(ringing/(limit*dtOut))))
 	c := &converter{ntIn: ntIn, ntOut: ntOut, length: length}
 	c.bins = min(int(math.Ceil(limit*float64(length)*dtOut))+1, length/2)
+	phase := make([]float64, c.bins)
+	if causal {
+		phase = minimumPhase(amplitude, 1/(float64(length)*dtOut), c.bins)
+	}
 	c.basis = make([]float32, 2*c.bins*ntIn)
 	for k := range c.bins {
 		f := float64(k) / (float64(length) * dtOut)
@@ -42,7 +49,7 @@ func newConverter(ntIn int, dtIn float64, ntOut int, dtOut, lead, limit float64,
 		scale := amplitude(f) * dtIn / (float64(length) * dtOut)
 		re, im := c.basis[2*k*ntIn:(2*k+1)*ntIn], c.basis[(2*k+1)*ntIn:(2*k+2)*ntIn]
 		for m := range ntIn {
-			sin, cos := math.Sincos(-2 * math.Pi * (at*float64(m)*dtIn + f*lead))
+			sin, cos := math.Sincos(phase[k] - 2*math.Pi*at*float64(m)*dtIn)
 			re[m], im[m] = float32(scale*cos), float32(scale*sin)
 		}
 	}

@@ -20,9 +20,12 @@ func dataOrder(c Config) int {
 	return 6
 }
 
+// dataLayer is the width of the absorbing layers in which data are modelled, in wavelengths of the lowest frequency and fastest velocity.
+const dataLayer = 0.25
+
 // dataModel returns the grid and model on which the observed data of a problem with a known truth are modelled.
 func dataModel(p *Problem, c Config) (wave.Grid, []float32, wave.Options, error) {
-	_, high, err := surveyBand(p.Survey)
+	low, high, err := surveyBand(p.Survey)
 	if err != nil {
 		return wave.Grid{}, nil, wave.Options{}, err
 	}
@@ -43,10 +46,18 @@ func dataModel(p *Problem, c Config) (wave.Grid, []float32, wave.Options, error)
 	_, vmax, err = wave.CheckVelocity(g, vp)
 	o := wave.Options{MaxVelocity: vmax * 1.001, Order: dataOrder(c), FreeSurface: c.FreeSurface, Threads: c.Threads,
 		MaxFrequency: high, MemoryLimit: c.MemoryLimit, Courant: 0.9}
+	if err != nil {
+		return g, nil, o, err
+	}
+	// What the layers of this fine grid let back at the lowest frequencies, those of the stages' coarse ones would not: the inversion would look for it
+	// in the model's deep corners.
+	o.LayerFrequency = low
 	if g.Axes() == 3 {
 		o.Layer = c.Layer // wider ones would be most of a small volume
+	} else {
+		o.Layer = min(max(int(math.Ceil(dataLayer*vmax/low/g.MaxSpacing())), 20), 80)
 	}
-	return g, vp, o, err
+	return g, vp, o, nil
 }
 
 // ModelData models the gathers [receiver, time] of a problem's survey in its true model, calling progress, if not nil, with the
@@ -110,8 +121,8 @@ func schemeSurvey(s *wave.Survey, g wave.Grid, o wave.Options) (*wave.Survey, *c
 	flat := func(f float64) float64 {
 		return 0.5 + 0.5*math.Cos(math.Pi*min(max((f-0.8*limit)/(0.2*limit), 0), 1))
 	}
-	into := newConverter(s.NT, s.DT, nt, dt, 0, limit, func(f float64) float64 { return toScheme(f, dt) }, func(f float64) float64 { return flat(toScheme(f, dt)) })
-	back := newConverter(nt, dt, s.NT, s.DT, 0, limit, func(f float64) float64 { return fromScheme(f, dt) }, flat)
+	into := newConverter(s.NT, s.DT, nt, dt, limit, func(f float64) float64 { return toScheme(f, dt) }, func(f float64) float64 { return flat(toScheme(f, dt)) }, false)
+	back := newConverter(nt, dt, s.NT, s.DT, limit, func(f float64) float64 { return fromScheme(f, dt) }, flat, false)
 	out := &wave.Survey{DT: dt, NT: nt, Shots: make([]wave.Shot, len(s.Shots))}
 	wavelets := map[*float32][]float32{}
 	for i := range s.Shots {

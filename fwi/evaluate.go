@@ -27,9 +27,7 @@ func NewEvaluator(ctx context.Context, p *Problem, c Config, s Stage) (*Evaluato
 // Close frees the memory of the solvers.
 func (e *Evaluator) Close() { e.level.propagator.Close() }
 
-// Grid is the stage's grid, Plan what its propagator does, Survey its band-limited survey, whose traces begin Lead seconds before time
-// zero.
-func (e *Evaluator) Lead() float64        { return e.level.lead }
+// Grid is the stage's grid, Plan what its propagator does, Survey its band-limited survey.
 func (e *Evaluator) Grid() wave.Grid      { return e.level.grid }
 func (e *Evaluator) Plan() wave.Plan      { return e.level.propagator.Plan() }
 func (e *Evaluator) Survey() *wave.Survey { return e.level.survey }
@@ -140,7 +138,7 @@ func PlanStages(p *Problem, c Config) ([]StagePlan, error) {
 		if s.Shots > 0 {
 			shots = s.Shots
 		}
-		out.Points = float64(plan.Points()) * (p.Survey.Duration() + s.lead()) / plan.DT * float64(shots)
+		out.Points = float64(plan.Points()) * p.Survey.Duration() / plan.DT * float64(shots)
 		if out.PointsPerWavelength < 0.9*c.PointsPerWavelength && c.Dispersion == "refuse" {
 			return nil, fmt.Errorf("stage %d: %.1f points per wavelength at %.1f Hz and %.0f m/s on the grid's %.3g m, fewer than the %.1f wanted: phase velocities are off by %.2g %%; give a finer model or end the schedule at %.1f Hz",
 				i+1, out.PointsPerWavelength, o.MaxFrequency, vmin, g.MaxSpacing(), c.PointsPerWavelength, 100*out.PhaseError, vmin/(g.MaxSpacing()*c.PointsPerWavelength))

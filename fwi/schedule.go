@@ -18,11 +18,11 @@ var firstOffsets = []float64{4, 8}
 
 // DefaultStages returns a multiscale schedule for data between two frequencies in Hz, slowest velocity vmin in m/s and largest
 // offset in m: at 1.25 times the lowest frequency first the near, then all offsets; from there low-pass stages up to the highest. The last
-// takes the given iterations, those before it more, as the square of the frequencies' ratio and up to eight times as many: they cost
+// takes the given iterations, those before it more, as the square of the frequencies' ratio and up to twenty times as many: they cost
 // less, about the cube of the frequency, and what they leave wrong below is not mended later (docs/decisions/schedule.md).
 func DefaultStages(low, high, vmin, maxOffset float64, iterations int) []Stage {
 	many := func(f float64) int {
-		return min(int(math.Round(float64(iterations)*(high/f)*(high/f))), 8*iterations)
+		return min(int(math.Round(float64(iterations)*(high/f)*(high/f))), 20*iterations)
 	}
 	round := func(f float64) float64 { return math.Round(f*10) / 10 }
 	first := min(1.25*low, high)

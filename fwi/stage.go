@@ -15,10 +15,10 @@ type level struct {
 	grid       wave.Grid
 	regrid     *wave.Regrid
 	survey     *wave.Survey
-	lead       float64     // seconds by which the stage's traces begin before the survey's
 	observed   [][]float32 // gathers at the stage's sampling
 	weights    [][]float32 // per receiver: 0 outside the offset window
 	gain       []float32   // per sample, for both sides of the misfit
+	picks      [][]float64 // first arrival of each trace in s; nil: no damping
 	mask       []float32
 	propagator *wave.Propagator
 	misfit     Misfit
@@ -32,16 +32,6 @@ func (s Stage) band() Band {
 		b.Low = s.MinFrequency
 	}
 	return b
-}
-
-// lead is the time for which the band's filter rings before its input. A wavelet cut off there would differ from what the
-// filtered data hold: at 3.4 to 4.2 Hz that was a fifth of the misfit of the start model.
-func (s Stage) lead() float64 {
-	lead := 6 / s.MaxFrequency
-	if s.MinFrequency > 0 {
-		lead += 3 / s.MinFrequency
-	}
-	return lead
 }
 
 // autoStorage leaves the storage of the forward field to the planner.
@@ -79,14 +69,13 @@ func newLevel(ctx context.Context, p *Problem, c Config, s Stage) (*level, error
 	dt := plan.Plan().DT
 	plan.Close()
 	wavelength := c.slowest(p) / top
-	l.lead = s.lead()
-	nt := int(math.Floor((p.Survey.Duration()+l.lead)/dt+1e-6)) + 1
+	nt := int(math.Floor(p.Survey.Duration()/dt+1e-6)) + 1
 	band := s.band()
 	if err := band.validate(); err != nil {
 		return nil, err
 	}
-	convert := newConverter(p.Survey.NT, p.Survey.DT, nt, dt, l.lead, s.MaxFrequency, func(f float64) float64 { return toScheme(f, dt) },
-		func(f float64) float64 { return band.Amplitude(toScheme(f, dt)) })
+	convert := newConverter(p.Survey.NT, p.Survey.DT, nt, dt, s.MaxFrequency, func(f float64) float64 { return toScheme(f, dt) },
+		func(f float64) float64 { return band.Amplitude(toScheme(f, dt)) }, true)
 	l.survey = &wave.Survey{DT: dt, NT: nt, Shots: make([]wave.Shot, len(p.Survey.Shots))}
 	l.observed = make([][]float32, len(p.Survey.Shots))
 	l.weights = make([][]float32, len(p.Survey.Shots))
@@ -111,7 +100,7 @@ func newLevel(ctx context.Context, p *Problem, c Config, s Stage) (*level, error
 		}
 		to.Receivers = thinned[key]
 	}
-	l.gain = timeGain(c.TimeGain, nt, dt, l.lead, endTaper/s.MaxFrequency)
+	l.gain = timeGain(c.TimeGain, nt, dt, endTaper/s.MaxFrequency)
 	for i := range p.Survey.Shots {
 		if err := ctx.Err(); err != nil {
 			return nil, err
@@ -119,6 +108,9 @@ func newLevel(ctx context.Context, p *Problem, c Config, s Stage) (*level, error
 		var traces []float32
 		for _, r := range kept[&p.Survey.Shots[i].Receivers[0]] {
 			traces = append(traces, p.Observed[i][r*p.Survey.NT:(r+1)*p.Survey.NT]...)
+		}
+		if s.Damping > 0 {
+			l.picks = append(l.picks, firstArrivals(traces, p.Survey.NT, p.Survey.DT))
 		}
 		l.observed[i] = convert.apply(traces)
 		l.weights[i] = traceWeights(&l.survey.Shots[i], l.grid, s.MaxOffset)
@@ -192,6 +184,9 @@ func stageMask(r *wave.Regrid, mask []float32) []float32 {
 	return out
 }
 
+// minShare is the least share of the data's energy that a stage's band must hold.
+const minShare = 1e-5
+
 // normalisation makes misfits comparable between stages: that of a model that predicts nothing is one half, or one for correlation.
 // total is the energy of the data in all bands.
 func (l *level) normalisation(total float64) (float64, error) {
@@ -199,18 +194,17 @@ func (l *level) normalisation(total float64) (float64, error) {
 	case "least-squares", "student-t", "envelope":
 		var energy float64
 		for i, g := range l.observed {
-			for k, v := range g {
+			for k, v := range l.gained(i, g) {
 				w := 1.0
 				if l.weights[i] != nil {
 					w = float64(l.weights[i][k/l.survey.NT])
 				}
-				v *= l.gain[k%l.survey.NT]
 				energy += w * float64(v) * float64(v)
 			}
 		}
-		// where there is no signal, records cut off at their end still leave some 1e-6 of the energy
-		if energy*l.survey.DT <= 1e-5*total {
-			return 0, fmt.Errorf("the observed data are zero between %g and %g Hz: there is nothing to fit", l.stage.MinFrequency, l.stage.MaxFrequency)
+		// where there is no signal, records cut off at their end still leave some of the energy
+		if share := energy * l.survey.DT / total; !(share > minShare) {
+			return 0, fmt.Errorf("between %g and %g Hz the observed data hold %.1e of their energy, too little to fit", l.stage.MinFrequency, l.stage.MaxFrequency, share)
 		}
 		return 1 / (energy * l.survey.DT), nil
 	}
@@ -234,26 +228,29 @@ func (l *level) normalisation(total float64) (float64, error) {
 // true model at 4.2 Hz, all of it at far offsets.
 const endTaper = 1
 
-// timeGain returns (t/duration)^power for each sample, t counted from lead, so that late arrivals from depth may weigh as much as the
+// timeGain returns (t/duration)^power for each sample, so that late arrivals from depth may weigh as much as the
 // early ones; times a cosine over the last `fade` seconds.
-func timeGain(power float64, nt int, dt, lead, fade float64) []float32 {
+func timeGain(power float64, nt int, dt, fade float64) []float32 {
 	gain := make([]float32, nt)
-	duration := float64(nt-1)*dt - lead
+	duration := float64(nt-1) * dt
 	for i := range gain {
 		t := float64(i) * dt
 		left := min((float64(nt-1)*dt-t)/fade, 1)
-		gain[i] = float32(math.Pow(max(t-lead, 0)/duration, power) * 0.5 * (1 - math.Cos(math.Pi*left)))
+		gain[i] = float32(math.Pow(t/duration, power) * 0.5 * (1 - math.Cos(math.Pi*left)))
 	}
 	return gain
 }
 
-// gained returns traces multiplied by the gain.
-func (l *level) gained(traces []float32) []float32 {
+// gained returns traces of a shot multiplied by the gain and the damping.
+func (l *level) gained(shot int, traces []float32) []float32 {
 	out := make([]float32, len(traces))
 	for at := 0; at < len(traces); at += len(l.gain) {
 		for i, g := range l.gain {
 			out[at+i] = traces[at+i] * g
 		}
+	}
+	if l.picks != nil {
+		damp(out, l.picks[shot], l.survey.NT, l.survey.DT, l.stage.Damping)
 	}
 	return out
 }
@@ -281,14 +278,14 @@ func (l *level) evaluate(ctx context.Context, vp []float32, shots []int, gradien
 	scale := l.scale * float64(len(l.survey.Shots)) / float64(len(shots))
 	misfit := func(shot int, synthetic, adjoint []float32) (float64, error) {
 		receivers := len(l.survey.Shots[shot].Receivers)
-		j, err := l.misfit.Evaluate(adjoint, l.gained(synthetic), l.gained(l.observed[shot]), l.weights[shot], receivers, l.survey.NT, l.survey.DT)
+		j, err := l.misfit.Evaluate(adjoint, l.gained(shot, synthetic), l.gained(shot, l.observed[shot]), l.weights[shot], receivers, l.survey.NT, l.survey.DT)
 		if err != nil {
 			return 0, err
 		}
 		for i := range adjoint {
 			adjoint[i] *= float32(scale)
 		}
-		copy(adjoint, l.gained(adjoint))
+		copy(adjoint, l.gained(shot, adjoint))
 		return j * scale, nil
 	}
 	var e evaluation

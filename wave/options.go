@@ -83,6 +83,8 @@ type Options struct {
 	FreeSurface bool
 	// Layer is the width in cells of the absorbing layers outside the grid. 0 is 20.
 	Layer int
+	// LayerFrequency in Hz is where the absorbing layers are at their best for grazing waves; far below it they absorb less. 0 is a third of MaxFrequency.
+	LayerFrequency float64
 	// Reflecting switches the absorbing layer of a side off: the field is held at zero beyond its last cell.
 	Reflecting map[Side]bool
 	// MaxFrequency in Hz is the highest that the wavelets hold. 0 is measured: where their spectra fall 40 dB below the peak.
@@ -129,7 +131,7 @@ func (o Options) withDefaults() (Options, error) {
 	switch {
 	case o.Layer < 0:
 		return o, fmt.Errorf("an absorbing layer of %d cells is impossible", o.Layer)
-	case o.SnapshotInterval < 0 || o.Threads < 0 || o.MemoryLimit < 0 || o.DT < 0 || o.MaxFrequency < 0:
+	case o.SnapshotInterval < 0 || o.Threads < 0 || o.MemoryLimit < 0 || o.DT < 0 || o.MaxFrequency < 0 || o.LayerFrequency < 0:
 		return o, fmt.Errorf("negative options: snapshot interval %d, threads %d, memory %d bytes, dt %g s, frequency %g Hz",
 			o.SnapshotInterval, o.Threads, o.MemoryLimit, o.DT, o.MaxFrequency)
 	}

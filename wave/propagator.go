@@ -81,6 +81,9 @@ func NewPropagatorOf[T float32 | float64](g Grid, s *Survey, o Options) (*Propag
 			return nil, err
 		}
 	}
+	if o.LayerFrequency == 0 {
+		o.LayerFrequency = o.MaxFrequency / 3
+	}
 	if o.Threads == 0 {
 		o.Threads = runtime.GOMAXPROCS(0)
 	}
@@ -110,7 +113,7 @@ func NewPropagatorOf[T float32 | float64](g Grid, s *Survey, o Options) (*Propag
 	}
 	p.domain = kernels.Domain{Shape: p.layout.shape, Spacing: g.Spacing, Order: o.Order, FreeSurface: o.FreeSurface}
 	for axis, sides := range added {
-		a, b := cpmlCoefficients(p.domain.Shape[axis], sides[0], sides[1], g.Spacing[axis], dt, o.MaxVelocity, o.MaxFrequency/3)
+		a, b := cpmlCoefficients(p.domain.Shape[axis], sides[0], sides[1], g.Spacing[axis], dt, o.MaxVelocity, o.LayerFrequency)
 		p.domain.A, p.domain.B = append(p.domain.A, a), append(p.domain.B, b)
 	}
 

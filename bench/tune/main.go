@@ -32,6 +32,7 @@ func main() {
 	common := flag.String("config", "acquisition: {shots: 20, max_frequency: 12}", "YAML that all variants share; it decides the data")
 	top := flag.Float64("top", math.Inf(1), "stop before the stages above this frequency, Hz")
 	stages := flag.Bool("stages", true, "print a line per stage")
+	where := flag.Bool("where", false, "print where the final model error lies, in wavelength and place")
 	pictures := flag.String("models", "", "folder for the final models, as HDF5")
 	flag.Parse()
 	if flag.NArg() == 0 {
@@ -40,7 +41,7 @@ func main() {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	if err := compare(ctx, options{*kinds, *seeds, *common, *pictures, *depth, *width, *spacing, *water, *top, *stages}, flag.Args()); err != nil {
+	if err := compare(ctx, options{*kinds, *seeds, *common, *pictures, *depth, *width, *spacing, *water, *top, *stages, *where}, flag.Args()); err != nil {
 		fmt.Fprintln(os.Stderr, "tune:", err)
 		os.Exit(1)
 	}
@@ -49,7 +50,7 @@ func main() {
 type options struct {
 	kinds, seeds, common, models      string
 	depth, width, spacing, water, top float64
-	stages                            bool
+	stages, where                     bool
 }
 
 func compare(ctx context.Context, o options, variants []string) error {
@@ -152,6 +153,9 @@ func invert(ctx context.Context, prepared *fwi.Problem, c fwi.Config, label, tex
 		}
 		fmt.Println()
 	}
+	if o.where {
+		whereError(&p, outcome.Model)
+	}
 	if o.models != "" {
 		if err := os.MkdirAll(o.models, 0o777); err != nil {
 			return 0, 0, 0, err
@@ -161,4 +165,49 @@ func invert(ctx context.Context, prepared *fwi.Problem, c fwi.Config, label, tex
 		}
 	}
 	return h[len(h)-1].ModelRMS / h[0].ModelRMS, h[len(h)-1].Solves, time.Since(began).Seconds(), nil
+}
+
+// whereError prints the parts of the model error that a Gaussian keeps and takes away, in units of the start's error, and the share in percent of
+// its square by thirds of the depth and sixths of the width.
+func whereError(p *fwi.Problem, model []float32) {
+	e, e0 := make([]float32, len(model)), make([]float32, len(model))
+	var total, total0 float64
+	nz, nx := p.Grid.Shape[0], p.Grid.Shape[1]
+	var share [3][6]float64
+	for i := range model {
+		if p.Mask[i] != 0 {
+			e[i], e0[i] = model[i]-p.Truth[i], p.Start[i]-p.Truth[i]
+			total += float64(e[i] * e[i])
+			total0 += float64(e0[i] * e0[i])
+			share[i/nx*3/nz][i%nx*6/nx] += float64(e[i] * e[i])
+		}
+	}
+	for _, sigma := range []float64{250, 500} {
+		s, err := fwi.NewSmoother(p.Grid.Shape, p.Grid.Spacing, []float64{sigma, sigma}, p.Mask)
+		if err != nil {
+			panic(err)
+		}
+		part := func(e []float32) (float64, float64) {
+			l := make([]float32, len(e))
+			s.Apply(l, e)
+			var low, high float64
+			for i := range e {
+				if p.Mask[i] != 0 {
+					low += float64(l[i] * l[i])
+					high += float64((e[i] - l[i]) * (e[i] - l[i]))
+				}
+			}
+			return math.Sqrt(low / total0), math.Sqrt(high / total0)
+		}
+		l0, h0 := part(e0)
+		l, h := part(e)
+		fmt.Printf("      parts at %g m: long %.3f (start %.3f), short %.3f (%.3f)\n", sigma, l, l0, h, h0)
+	}
+	for k := range share {
+		fmt.Print("     ")
+		for _, v := range share[k] {
+			fmt.Printf(" %5.1f", 100*v/total)
+		}
+		fmt.Println()
+	}
 }

@@ -130,13 +130,13 @@ func drawGathers(ctx context.Context, path string, p *fwi.Problem, c fwi.Config,
 		return err
 	}
 	s := e.Survey()
-	return plot.Gathers(path, gather(shot+1, &s.Shots[shot], s, observed, synthetic, -e.Lead()))
+	return plot.Gathers(path, gather(shot+1, &s.Shots[shot], s, observed, synthetic))
 }
 
 // gather is the picture of a shot. Of receivers that cover an area it shows the line along x that is nearest to the source.
-func gather(number int, shot *wave.Shot, s *wave.Survey, observed, synthetic []float32, start float64) plot.Shot {
+func gather(number int, shot *wave.Shot, s *wave.Survey, observed, synthetic []float32) plot.Shot {
 	source := shot.Sources[0]
-	out := plot.Shot{Title: fmt.Sprintf("shot %d at x = %.2f km", number, source[len(source)-1]/1e3), NT: s.NT, DT: s.DT, StartTime: start}
+	out := plot.Shot{Title: fmt.Sprintf("shot %d at x = %.2f km", number, source[len(source)-1]/1e3), NT: s.NT, DT: s.DT}
 	line := nearestLine(shot.Receivers, source)
 	if len(source) == 3 {
 		out.Title += fmt.Sprintf(", y = %.2f km; receivers at y = %.2f km", source[1]/1e3, shot.Receivers[line[0]][1]/1e3)

@@ -174,7 +174,7 @@ func plotObserved(path string, p *fwi.Problem, o plotOptions) error {
 		return fmt.Errorf("--gather %d: %s holds %d shots", o.gather, path, len(p.Observed))
 	}
 	shot := p.Survey.Shots[o.gather-1]
-	return plot.Gathers(o.out, gather(o.gather, &shot, p.Survey, p.Observed[o.gather-1], nil, 0))
+	return plot.Gathers(o.out, gather(o.gather, &shot, p.Survey, p.Observed[o.gather-1], nil))
 }
 
 func plotConvergence(path string, f *h5.File, o plotOptions) error {
