@@ -44,11 +44,13 @@ test: setup ## vet and run all tests, and count them
 	@go build -o build/count-tests ./scripts/count-tests
 	@scripts/setup cuda
 	@scripts/cuda/setup fake
-	@$(CUDA_ENV) go vet -tags cuda ./kernels/cuda ./internal/cudashim
+	@$(CUDA_ENV) go vet -tags cuda ./kernels/cuda ./internal/cudashim ./wave ./cmd/fwi
 	@{ status=0; \
 		go test -json $(TEST_FLAGS) ./... || status=1; \
 		$(CUDA_TEST) ./kernels/cuda || status=1; \
+		$(CUDA_TEST) -run CUDA ./wave ./cmd/fwi || status=1; \
 		$(CUDA_TEST) -race -short ./kernels/cuda || status=1; \
+		$(CUDA_TEST) -race -short -run 'CUDA(Gradients|Batches|Stops)' ./wave || status=1; \
 		exit $$status; } | build/count-tests scripts/test-floor
 
 bench-kernels: setup ## measure the wave kernels against what a core can do

@@ -16,7 +16,7 @@ import (
 // Fingerprint identifies what a run computes: the prepared problem and the configuration, threads, memory and the folder for scratch files
 // apart, which change no bit of the result, unless so little memory is left that storage auto rounds snapshots or steps fields back.
 func Fingerprint(p *Problem, c Config) string {
-	c.Threads, c.MemoryLimit, c.ScratchDir = 0, 0, ""
+	c.Threads, c.MemoryLimit, c.ScratchDir, c.Backend = 0, 0, "", ""
 	h := sha256.New()
 	h.Write(c.YAML())
 	add := func(v []float32) {

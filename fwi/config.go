@@ -68,7 +68,7 @@ type Config struct {
 	Storage string `yaml:"storage,omitempty"`
 	// ScratchDir is where storage disk makes its files. "" is the system's folder for temporary files.
 	ScratchDir string `yaml:"scratch_dir,omitempty"`
-	// Backend is auto or cpu. "" is auto.
+	// Backend is auto, cpu or cuda. "" is auto: GPUs where there are any.
 	Backend string `yaml:"backend,omitempty"`
 }
 
@@ -176,7 +176,7 @@ func (c Config) withDefaults() (Config, error) {
 	setFloat(&c.PointsPerWavelength, 4)
 	setString(&c.Dispersion, "warn")
 	setString(&c.Storage, autoStorage)
-	setString(&c.Backend, "auto")
+	setString(&c.Backend, wave.Auto)
 	a := &c.Acquisition
 	setFloat(&a.DT, 0.004)
 	setFloat(&a.MinFrequency, 3)
@@ -198,7 +198,7 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	err := errors.Join(
 		oneOf("misfit", c.Misfit, MisfitNames()...), oneOf("method", c.Method, "lbfgs", "descent", "cg"), oneOf("dispersion", c.Dispersion, "warn", "refuse"),
-		oneOf("storage", c.Storage, append(wave.StorageNames(), autoStorage)...), oneOf("backend", c.Backend, "auto", "cpu"),
+		oneOf("storage", c.Storage, append(wave.StorageNames(), autoStorage)...), oneOf("backend", c.Backend, wave.Auto, wave.CPU, wave.CUDA),
 		bad("min_velocity", c.MinVelocity), bad("max_velocity", c.MaxVelocity), bad("first_change", c.FirstChange), bad("time_gain", c.TimeGain), bad("max_change", c.MaxChange),
 		bad("points_per_wavelength", c.PointsPerWavelength), bad("preconditioner floor", c.Preconditioner.Floor), bad("preconditioner depth", c.Preconditioner.Depth),
 		bad("memory", float64(c.Memory)), bad("iterations", float64(c.Iterations)), bad("threads", float64(c.Threads)), bad("memory_limit", float64(c.MemoryLimit)),

@@ -44,6 +44,7 @@ func dataModel(p *Problem, c Config) (wave.Grid, []float32, wave.Options, error)
 	vp := make([]float32, g.Cells())
 	wave.NewRegrid(p.Grid, g).Velocity(vp, p.Truth)
 	_, vmax, err = wave.CheckVelocity(g, vp)
+	// On the CPU whatever the backend: a run can be resumed on another one only if its data have the same bits.
 	o := wave.Options{MaxVelocity: vmax * 1.001, Order: dataOrder(c), FreeSurface: c.FreeSurface, Threads: c.Threads,
 		MaxFrequency: high, MemoryLimit: c.MemoryLimit, Courant: 0.9}
 	if err != nil {

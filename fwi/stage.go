@@ -48,7 +48,7 @@ func (c Config) storage() wave.Storage {
 func stageOptions(c Config, s Stage) wave.Options {
 	// The step's dispersion is in the stage's data (converter), so it may be as long as is stable.
 	return wave.Options{MaxVelocity: c.MaxVelocity, Courant: 0.95, Order: c.Order, FreeSurface: c.FreeSurface, Layer: c.Layer,
-		MaxFrequency: s.MaxFrequency, Storage: c.storage(), ScratchDir: c.ScratchDir, Threads: c.Threads, MemoryLimit: c.MemoryLimit}
+		MaxFrequency: s.MaxFrequency, Backend: c.Backend, Storage: c.storage(), ScratchDir: c.ScratchDir, Threads: c.Threads, MemoryLimit: c.MemoryLimit}
 }
 
 // newLevel filters, resamples and thins the data of a problem for one stage.

@@ -55,6 +55,14 @@ const (
 	Disk        Storage = "disk"        // the same in a temporary file; gradients have the same bits
 	Boundary    Storage = "boundary"    // strips at every step, layers every k-th; the interior is stepped backward in time: equal to round-off
 	Revolve     Storage = "revolve"     // binomial checkpoints from which the field is stepped again; gradients have the same bits
+	Host        Storage = "host"        // of GPUs alone: every k-th step in the machine's memory, copied while the GPU steps on; gradients have the same bits
+)
+
+// Backends: what steps the fields.
+const (
+	CPU  = "cpu"
+	CUDA = "cuda" // NVIDIA GPUs, in builds with the tag cuda
+	Auto = "auto" // GPUs where there are any that can, otherwise the CPU; Plan.BackendNote says why not
 )
 
 // StorageNames returns the strategies' names.
@@ -63,7 +71,7 @@ func StorageNames() []string {
 	for i, s := range storages {
 		names[i] = string(s)
 	}
-	return names
+	return append(names, string(Host))
 }
 
 var storages = []Storage{EveryStep, EveryKth, SixteenBit, Disk, Boundary, Revolve}
@@ -105,6 +113,11 @@ type Options struct {
 	// WholeGrid steps all cells at every step. Otherwise the 2D kernels leave out those that the wave has not reached, whose values
 	// are zero, and the results are the same: gathers to the bit, gradients to round-off. For measurements and tests.
 	WholeGrid bool
+	// Backend is CPU, CUDA or Auto. "" is CPU. On GPUs the forward field is kept in their memory; EveryKth, SixteenBit, Host,
+	// Boundary and Revolve are AutoStorage's choices there, and Disk is none.
+	Backend string
+	// DeviceMemoryLimit in bytes is what a GPU may use. 0 is nine tenths of what it has free.
+	DeviceMemoryLimit int
 	// Reference steps with the plain float64 implementation of the kernels, a hundred times slower. Only for PropagatorOf[float64].
 	Reference bool
 }
@@ -131,11 +144,20 @@ func (o Options) withDefaults() (Options, error) {
 	switch {
 	case o.Layer < 0:
 		return o, fmt.Errorf("an absorbing layer of %d cells is impossible", o.Layer)
-	case o.SnapshotInterval < 0 || o.Threads < 0 || o.MemoryLimit < 0 || o.DT < 0 || o.MaxFrequency < 0 || o.LayerFrequency < 0:
+	case o.SnapshotInterval < 0 || o.Threads < 0 || o.MemoryLimit < 0 || o.DeviceMemoryLimit < 0 || o.DT < 0 || o.MaxFrequency < 0 || o.LayerFrequency < 0:
 		return o, fmt.Errorf("negative options: snapshot interval %d, threads %d, memory %d bytes, dt %g s, frequency %g Hz",
 			o.SnapshotInterval, o.Threads, o.MemoryLimit, o.DT, o.MaxFrequency)
 	}
-	if o.Storage != AutoStorage && !slices.Contains(storages, o.Storage) {
+	if o.Backend == "" {
+		o.Backend = CPU
+	}
+	if !slices.Contains([]string{CPU, CUDA, Auto}, o.Backend) {
+		return o, fmt.Errorf("backend %q is not available: choose %s, %s or %s", o.Backend, CPU, CUDA, Auto)
+	}
+	if o.Storage == Host && o.Backend == CPU {
+		return o, fmt.Errorf("storage %q is for GPUs: their memory is not the machine's", Host)
+	}
+	if o.Storage != AutoStorage && o.Storage != Host && !slices.Contains(storages, o.Storage) {
 		return o, fmt.Errorf("storage %q is not available: choose one of %s, or none for the fastest that fits", o.Storage, strings.Join(StorageNames(), ", "))
 	}
 	return o, nil

@@ -26,6 +26,11 @@ type Plan struct {
 	Recomputed       float64 // of a gradient, in forward runs
 	Workers          int     // shots at a time
 	ThreadsPerShot   int
+	Backend          string   // CPU or CUDA
+	BackendNote      string   // why Auto took no GPU; "" otherwise
+	Devices          []string // GPUs
+	Batch            int      // shots that a GPU steps at a time
+	HostBytes        int      // pinned memory of the machine: Host's
 
 	Memory             []MemoryItem // what a gradient takes, part by part
 	BytesPerWorker     int          // of a gradient
@@ -89,6 +94,9 @@ func (p *Plan) memoryLine() string {
 // Concurrency says how the processors are used.
 func (p *Plan) Concurrency() string {
 	text := fmt.Sprintf("%d shots at a time", p.Workers)
+	if p.Backend == CUDA {
+		return text + " on " + strings.Join(p.Devices, ", ")
+	}
 	if p.ThreadsPerShot > 1 {
 		text += fmt.Sprintf(", %d threads each", p.ThreadsPerShot)
 	}

@@ -51,7 +51,7 @@ func (p *PropagatorOf[T]) makePlan(dt, limit float64, steps int) error {
 		}
 	}
 	base := Plan{SolverShape: p.layout.shape, DT: dt, Steps: steps, StabilityLimit: limit, MaxVelocity: o.MaxVelocity, MaxFrequency: o.MaxFrequency,
-		Order: o.Order, InstructionSet: isa}
+		Order: o.Order, InstructionSet: isa, Backend: CPU}
 	allowed := o.MemoryLimit
 	if allowed == 0 {
 		allowed = AvailableMemory() / 4 * 3

@@ -34,6 +34,7 @@ type PropagatorOf[T float32 | float64] struct {
 	interpolated map[*Position]kernels.Points[T]
 	spare        []*kernels.Buffer[T] // arrays of the solver's cells, for the next call: garbage of their size would pile up
 	closed       bool
+	gpu          *gpuBackend[T] // nil: on the CPU
 }
 
 // worker holds what one shot needs.
@@ -124,7 +125,7 @@ func NewPropagatorOf[T float32 | float64](g Grid, s *Survey, o Options) (*Propag
 	}
 	p.wavelet = NewResampler[T](s.NT, s.DT, steps, dt)
 	p.record = NewResampler[T](steps, dt, s.NT, s.DT)
-	if err := p.makePlan(dt, limit, steps); err != nil {
+	if err := p.chooseBackend(dt, limit, steps); err != nil {
 		return nil, err
 	}
 	return p, nil
@@ -164,10 +165,14 @@ func surveyBand(s *Survey) (float64, error) {
 	return high, nil
 }
 
-// Grid returns the grid of the models, Survey the survey, Plan what will be done.
+// Grid returns the grid of the models, Survey the survey, Plan what will be done: it changes where a GPU turns out to have too little memory for it.
 func (p *PropagatorOf[T]) Grid() Grid      { return p.grid }
 func (p *PropagatorOf[T]) Survey() *Survey { return p.survey }
-func (p *PropagatorOf[T]) Plan() Plan      { return p.plan }
+func (p *PropagatorOf[T]) Plan() Plan {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.plan
+}
 
 // Close frees the memory of the solvers. The propagator cannot be used afterwards.
 func (p *PropagatorOf[T]) Close() {
@@ -178,6 +183,9 @@ func (p *PropagatorOf[T]) Close() {
 		w.close()
 	}
 	p.workers = nil
+	if p.gpu != nil {
+		p.gpu.close()
+	}
 	p.giveAway()
 }
 
@@ -314,6 +322,19 @@ func (p *PropagatorOf[T]) checkModel(vp []T) error {
 	return nil
 }
 
+// checkCall returns an error for a model or shots that this propagator cannot step.
+func (p *PropagatorOf[T]) checkCall(vp []T, shots []int) error {
+	if err := p.checkModel(vp); err != nil {
+		return err
+	}
+	for _, s := range shots {
+		if s < 0 || s >= len(p.survey.Shots) {
+			return fmt.Errorf("shot %d is not among the %d of the survey", s, len(p.survey.Shots))
+		}
+	}
+	return nil
+}
+
 // squared returns M = v² dt² on the solver's grid, borrowed.
 func (p *PropagatorOf[T]) squared(vp []T) (*kernels.Buffer[T], error) {
 	m, err := p.borrow()
@@ -331,19 +352,32 @@ func (p *PropagatorOf[T]) squared(vp []T) (*kernels.Buffer[T], error) {
 // eachShot runs work for every shot on the plan's workers, and finish in the order of the shots, one at a time: what
 // finish sums has the same bits whatever the number of workers.
 func (p *PropagatorOf[T]) eachShot(ctx context.Context, vp []T, shots []int, work func(w *worker[T], at int) error, finish func(w *worker[T], at int)) error {
-	if err := p.checkModel(vp); err != nil {
+	if err := p.checkCall(vp, shots); err != nil {
 		return err
-	}
-	for _, s := range shots {
-		if s < 0 || s >= len(p.survey.Shots) {
-			return fmt.Errorf("shot %d is not among the %d of the survey", s, len(p.survey.Shots))
-		}
 	}
 	m, err := p.squared(vp)
 	if err != nil {
 		return err
 	}
 	defer p.giveBack(m)
+	return inTurns(min(p.plan.Workers, len(shots)), len(shots), func() (*worker[T], error) {
+		w, err := p.acquire()
+		if err == nil {
+			w.solver.SetModel(m.Data)
+			w.model = m.Data
+		}
+		return w, err
+	}, p.release, func(w *worker[T], at int) error {
+		if err := work(w, at); err != nil {
+			return fmt.Errorf("shot %d: %w", shots[at], err)
+		}
+		return nil
+	}, finish)
+}
+
+// inTurns runs work for the items 0 … n-1 on a number of workers, and finish in the order of the items, one at a time. It returns the first
+// error.
+func inTurns[W any](workers, n int, acquire func() (W, error), release func(W), work func(w W, at int) error, finish func(w W, at int)) error {
 	var (
 		mu          sync.Mutex
 		turn        = sync.NewCond(&mu)
@@ -361,25 +395,23 @@ func (p *PropagatorOf[T]) eachShot(ctx context.Context, vp []T, shots []int, wor
 	}
 	run := func() {
 		defer group.Done()
-		w, err := p.acquire()
+		w, err := acquire()
 		if err != nil {
 			fail(err)
 			return
 		}
-		defer p.release(w)
-		w.solver.SetModel(m.Data)
-		w.model = m.Data
+		defer release(w)
 		for {
 			mu.Lock()
 			at := next
 			next++
-			stop := failure != nil || at >= len(shots)
+			stop := failure != nil || at >= n
 			mu.Unlock()
 			if stop {
 				return
 			}
 			if err := work(w, at); err != nil {
-				fail(fmt.Errorf("shot %d: %w", shots[at], err))
+				fail(err)
 				return
 			}
 			mu.Lock()
@@ -396,7 +428,7 @@ func (p *PropagatorOf[T]) eachShot(ctx context.Context, vp []T, shots []int, wor
 			mu.Unlock()
 		}
 	}
-	for range min(p.plan.Workers, len(shots)) {
+	for range workers {
 		group.Add(1)
 		go run()
 	}
@@ -404,13 +436,20 @@ func (p *PropagatorOf[T]) eachShot(ctx context.Context, vp []T, shots []int, wor
 	return failure
 }
 
-// kernelShot returns the kernels' view of a shot: positions as cells, wavelets at the solver's rate. Its record is the worker's.
+// kernelShot returns the kernels' view of a shot. Its record is the worker's.
 func (p *PropagatorOf[T]) kernelShot(w *worker[T], shot *Shot) (*kernels.Shot[T], error) {
 	record, err := sized(&w.record, p.plan.Steps*len(shot.Receivers))
 	if err != nil {
 		return nil, err
 	}
-	k := &kernels.Shot[T]{NT: p.plan.Steps, Sources: p.points(shot.Sources), Receivers: p.points(shot.Receivers), Record: record}
+	k := p.silentShot(shot)
+	k.Record = record
+	return k, nil
+}
+
+// silentShot returns the kernels' view of a shot without a record: positions as cells, wavelets at the solver's rate.
+func (p *PropagatorOf[T]) silentShot(shot *Shot) *kernels.Shot[T] {
+	k := &kernels.Shot[T]{NT: p.plan.Steps, Sources: p.points(shot.Sources), Receivers: p.points(shot.Receivers)}
 	size := T(p.grid.CellSize())
 	for _, w := range shot.Wavelets {
 		in, out := make([]T, len(w)), make([]T, p.plan.Steps)
@@ -420,7 +459,7 @@ func (p *PropagatorOf[T]) kernelShot(w *worker[T], shot *Shot) (*kernels.Shot[T]
 		p.wavelet.Apply(out, 1, in, 1)
 		k.Wavelet = append(k.Wavelet, out...)
 	}
-	return k, nil
+	return k
 }
 
 // points returns the cells of a list of positions, which shots often share.
@@ -436,10 +475,10 @@ func (p *PropagatorOf[T]) points(positions []Position) kernels.Points[T] {
 	return made
 }
 
-// gather resamples a record [steps, receiver] to a gather [receiver, NT].
-func (p *PropagatorOf[T]) gather(out, record []T, receivers int) error {
+// gather resamples a record [steps, receiver], of which a step's receivers begin `stride` behind the last one's, to a gather [receiver, NT].
+func (p *PropagatorOf[T]) gather(out, record []T, receivers, stride int) error {
 	for r := range receivers {
-		p.record.Apply(out[r*p.survey.NT:], 1, record[r:], receivers)
+		p.record.Apply(out[r*p.survey.NT:], 1, record[r:], stride)
 	}
 	var sum T
 	for _, v := range out {
@@ -453,6 +492,9 @@ func (p *PropagatorOf[T]) gather(out, record []T, receivers int) error {
 
 // Forward models the chosen shots in a velocity model on the grid in m/s and returns their gathers [receiver, NT], in the order asked for.
 func (p *PropagatorOf[T]) Forward(ctx context.Context, vp []T, shots []int) ([][]T, error) {
+	if p.gpu != nil {
+		return p.forwardOnGPU(ctx, vp, shots)
+	}
 	gathers := make([][]T, len(shots))
 	err := p.eachShot(ctx, vp, shots, func(w *worker[T], at int) error {
 		k, err := p.kernelShot(w, &p.survey.Shots[shots[at]])
@@ -465,7 +507,7 @@ func (p *PropagatorOf[T]) Forward(ctx context.Context, vp []T, shots []int) ([][
 			return err
 		}
 		gathers[at] = make([]T, k.Receivers.Count()*p.survey.NT)
-		return p.gather(gathers[at], k.Record, k.Receivers.Count())
+		return p.gather(gathers[at], k.Record, k.Receivers.Count(), k.Receivers.Count())
 	}, nil)
 	if err != nil {
 		return nil, err
@@ -486,9 +528,29 @@ func (p *PropagatorOf[T]) Gradient(ctx context.Context, vp []T, shots []int, mis
 	}
 	sum, sumIllumination, buffer := borrowed[0].Data, borrowed[1].Data, borrowed[2].Data
 	out := &Gradient[T]{Misfits: make([]float64, len(shots)), Wavelets: make([][][]T, len(shots))}
+	var err error
+	if p.gpu != nil {
+		err = p.sumOnGPU(ctx, vp, shots, misfit, out, sum, sumIllumination)
+	} else {
+		err = p.sumOnCPU(ctx, vp, shots, misfit, out, sum, sumIllumination, buffer)
+	}
+	if err != nil {
+		return nil, err
+	}
 	interval := T(p.plan.SnapshotInterval)
+	out.VP, out.Illumination = make([]T, len(vp)), make([]T, len(vp))
+	fold(&p.layout, out.VP, sum)
+	crop(&p.layout, out.Illumination, sumIllumination)
+	for i, v := range vp {
+		out.VP[i] *= 2 * interval / v // ∂M/∂v = 2 M / v
+		out.Illumination[i] *= 4 * interval / (v * v)
+	}
+	return out, nil
+}
 
-	err := p.eachShot(ctx, vp, shots, func(w *worker[T], at int) error {
+// sumOnCPU adds the shots' misfits, gradients with respect to M and illuminations.
+func (p *PropagatorOf[T]) sumOnCPU(ctx context.Context, vp []T, shots []int, misfit Misfit[T], out *Gradient[T], sum, sumIllumination, buffer []T) error {
+	return p.eachShot(ctx, vp, shots, func(w *worker[T], at int) error {
 		if err := p.prepareGradient(w); err != nil {
 			return err
 		}
@@ -502,7 +564,7 @@ func (p *PropagatorOf[T]) Gradient(ctx context.Context, vp []T, shots []int, mis
 		}
 		receivers := k.Receivers.Count()
 		w.synthetic, w.adjoint = resized(w.synthetic, receivers*p.survey.NT), resized(w.adjoint, receivers*p.survey.NT)
-		if err := p.gather(w.synthetic, k.Record, receivers); err != nil {
+		if err := p.gather(w.synthetic, k.Record, receivers, receivers); err != nil {
 			return err
 		}
 		clear(w.adjoint)
@@ -521,7 +583,7 @@ func (p *PropagatorOf[T]) Gradient(ctx context.Context, vp []T, shots []int, mis
 		if err != nil {
 			return err
 		}
-		out.Wavelets[at] = p.waveletGradient(shot, image.Wavelet)
+		out.Wavelets[at] = p.waveletGradient(shot, image.Wavelet, len(shot.Sources))
 		return nil
 	}, func(w *worker[T], at int) {
 		out.Misfit += out.Misfits[at]
@@ -534,17 +596,6 @@ func (p *PropagatorOf[T]) Gradient(ctx context.Context, vp []T, shots []int, mis
 			sumIllumination[i] += v
 		}
 	})
-	if err != nil {
-		return nil, err
-	}
-	out.VP, out.Illumination = make([]T, len(vp)), make([]T, len(vp))
-	fold(&p.layout, out.VP, sum)
-	crop(&p.layout, out.Illumination, sumIllumination)
-	for i, v := range vp {
-		out.VP[i] *= 2 * interval / v // ∂M/∂v = 2 M / v
-		out.Illumination[i] *= 4 * interval / (v * v)
-	}
-	return out, nil
 }
 
 // prepareGradient allocates what a worker's gradients need, once, and clears their sums.
@@ -564,7 +615,8 @@ func (p *PropagatorOf[T]) prepareGradient(w *worker[T]) (err error) {
 	return nil
 }
 
-func (p *PropagatorOf[T]) waveletGradient(shot *Shot, atSources []T) [][]T {
+// waveletGradient takes the adjoint field at the sources, [steps, source] with the given stride from step to step.
+func (p *PropagatorOf[T]) waveletGradient(shot *Shot, atSources []T, stride int) [][]T {
 	n := len(shot.Sources)
 	size := T(p.grid.CellSize())
 	out := make([][]T, len(shot.Wavelets))
@@ -573,7 +625,7 @@ func (p *PropagatorOf[T]) waveletGradient(shot *Shot, atSources []T) [][]T {
 	}
 	trace := make([]T, p.survey.NT)
 	for i := range n {
-		p.wavelet.Adjoint(trace, 1, atSources[i:], n)
+		p.wavelet.Adjoint(trace, 1, atSources[i:], stride)
 		sum := out[min(i, len(out)-1)]
 		for t, v := range trace {
 			sum[t] += v / size
@@ -601,6 +653,9 @@ func (p *PropagatorOf[T]) Born(ctx context.Context, vp, dv []T, shots []int) ([]
 	dt := T(p.plan.DT)
 	for i, v := range velocity {
 		deltaM[i] *= 2 * v * dt * dt
+	}
+	if p.gpu != nil {
+		return p.bornOnGPU(ctx, vp, deltaM, shots)
 	}
 	gathers := make([][]T, len(shots))
 	err := p.eachShot(ctx, vp, shots, func(w *worker[T], at int) error {
@@ -638,7 +693,7 @@ func (p *PropagatorOf[T]) Born(ctx context.Context, vp, dv []T, shots []int) ([]
 			}
 		}
 		gathers[at] = make([]T, k.Receivers.Count()*p.survey.NT)
-		return p.gather(gathers[at], born.Record, k.Receivers.Count())
+		return p.gather(gathers[at], born.Record, k.Receivers.Count(), k.Receivers.Count())
 	}, nil)
 	if err != nil {
 		return nil, err

@@ -50,7 +50,7 @@ func addConfigFlags(cmd *cobra.Command) *configFlags {
 	str("start", "start model: smooth:500m, gradient, or a file (default smooth:500m)", func(c *fwi.Config) *string { return &c.Start })
 	str("misfit", "misfit: "+strings.Join(fwi.MisfitNames(), ", ")+" (default least-squares)", func(c *fwi.Config) *string { return &c.Misfit })
 	str("method", "optimiser: "+strings.Join(fwi.MethodNames(), ", ")+" (default lbfgs)", func(c *fwi.Config) *string { return &c.Method })
-	str("backend", "auto or cpu (default auto)", func(c *fwi.Config) *string { return &c.Backend })
+	str("backend", "auto, cpu or cuda (default auto: GPUs where there are any)", func(c *fwi.Config) *string { return &c.Backend })
 	str("scratch-dir", "folder for the files of storage disk (default the system's for temporary files)", func(c *fwi.Config) *string { return &c.ScratchDir })
 	str("storage", "of the forward field: auto, "+strings.Join(wave.StorageNames(), ", ")+" (default auto: the fastest that fits into the memory)", func(c *fwi.Config) *string { return &c.Storage })
 	str("dispersion", "grid too coarse for the band: warn or refuse (default warn)", func(c *fwi.Config) *string { return &c.Dispersion })

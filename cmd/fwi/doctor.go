@@ -16,6 +16,7 @@ import (
 
 	"gofwi/internal/h5"
 	"gofwi/kernels"
+	"gofwi/kernels/cuda"
 )
 
 // onnxRuntimeVariable names the variable with the path of the ONNX Runtime library.
@@ -57,7 +58,9 @@ func newDoctorCommand() *cobra.Command {
 			} else {
 				say("disk", "unknown: %v", e)
 			}
-			say("CUDA", "%s; this build computes on the CPU only", cuda())
+			for _, line := range gpus() {
+				say("CUDA", "%s", line)
+			}
 			say("ONNX Runtime", "%s", onnxRuntime())
 			return errors.Join(err, kernelError)
 		},
@@ -142,13 +145,33 @@ func findLibrary(pattern string, folders []string) string {
 
 var driverVersion = regexp.MustCompile(`\d+\.\d+(\.\d+)?`)
 
-func cuda() string {
+// gpus returns a line for each GPU that can be used, or one that says why there is none and what of the driver is there.
+func gpus() []string {
+	devices, err := cuda.Devices()
+	if err != nil {
+		return []string{fmt.Sprintf("no GPU can be used: %v; %s", err, nvidiaDriver())}
+	}
+	var lines []string
+	for _, d := range devices {
+		free, total, err := d.Memory()
+		if err != nil {
+			lines = append(lines, err.Error())
+			continue
+		}
+		lines = append(lines, fmt.Sprintf("%s, %d multiprocessors, %.1f GiB, %.1f of them free; driver for CUDA %d.%d", d, d.Processors, float64(total)/(1<<30), float64(free)/(1<<30),
+			d.DriverVersion/1000, d.DriverVersion%1000/10))
+	}
+	return lines
+}
+
+// nvidiaDriver says what of NVIDIA's driver is there.
+func nvidiaDriver() string {
 	library := findLibrary("libcuda.so.1", libraryFolders())
 	content, err := os.ReadFile("/proc/driver/nvidia/version")
 	driver := driverVersion.FindString(string(content))
 	switch {
 	case err != nil && library == "":
-		return "no NVIDIA driver"
+		return "this machine has no NVIDIA driver"
 	case err != nil:
 		return library + " is there, but no NVIDIA driver is loaded"
 	case library == "":

@@ -162,7 +162,7 @@ func run(cmd *cobra.Command, file string, o runOptions, flags *configFlags) erro
 	if err != nil {
 		return err
 	}
-	summary, err := fwi.Summarise(p, outcome, misfitStart, misfitFinal, backendName, version)
+	summary, err := fwi.Summarise(p, outcome, misfitStart, misfitFinal, plans[0].Plan.Backend, version)
 	if err != nil {
 		return err
 	}
@@ -179,8 +179,6 @@ func run(cmd *cobra.Command, file string, o runOptions, flags *configFlags) erro
 	}
 	return fwi.WriteSummary(in(summaryFile), summary)
 }
-
-const backendName = "cpu"
 
 func describe(p *fwi.Problem) string {
 	var parts []string
@@ -213,6 +211,9 @@ func printPlan(ctx context.Context, p *fwi.Problem, c fwi.Config, plans []fwi.St
 	say("plan: %d shots of %d receivers, %d samples every %g ms; velocities held within %.0f to %.0f m/s", len(p.Survey.Shots), len(first.Receivers), p.Survey.NT, 1e3*p.Survey.DT, c.MinVelocity, c.MaxVelocity)
 	say("      %s kernels, order %d, absorbing layers of %d cells%s; %s", plans[0].Plan.InstructionSet, c.Order, c.Layer, map[bool]string{true: ", free surface"}[c.FreeSurface], plans[0].Plan.Concurrency())
 	say("      misfit %s, %s; storage %s", c.Misfit, c.Method, c.Storage)
+	if note := plans[0].Plan.BackendNote; note != "" {
+		say("      on the CPU, as no GPU can be used: %s", note)
+	}
 	shape, spacing := make([]string, len(plans)), make([]string, len(plans))
 	storage := make([]string, len(plans))
 	wide, apart, kept := len("grid"), len("spacing (m)"), len("snapshots")
@@ -283,7 +284,7 @@ const measuredSteps = 2e10
 // by side, of records cut short if that alone would be long.
 func measureGradient(ctx context.Context, p *fwi.Problem, c fwi.Config, s fwi.StagePlan) (float64, error) {
 	o := wave.Options{MaxVelocity: c.MaxVelocity, DT: s.Plan.DT, Order: c.Order, FreeSurface: c.FreeSurface, Layer: c.Layer, MaxFrequency: s.Stage.MaxFrequency,
-		Storage: s.Plan.Storage, ScratchDir: c.ScratchDir, Threads: c.Threads, MemoryLimit: c.MemoryLimit}
+		Backend: s.Plan.Backend, Storage: s.Plan.Storage, ScratchDir: c.ScratchDir, Threads: c.Threads, MemoryLimit: c.MemoryLimit}
 	shots := min(len(p.Survey.Shots), s.Plan.Workers)
 	all := s.Points / float64(len(p.Survey.Shots)) * float64(shots)
 	if s.Stage.Shots > 0 {

@@ -15,6 +15,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"reflect"
 	"unsafe"
 
 	"gorgonia.org/cu"
@@ -83,19 +84,12 @@ func Sentence(err error) error {
 	if err == nil {
 		return nil
 	}
-	// its type is not exported, but a number
 	var known Error
 	if errors.As(err, &known) {
 		return err
 	}
-	for code, value := range map[Error]error{2: cu.OutOfMemory, 3: cu.NotInitialized, 100: cu.NoDevice, 1: cu.InvalidValue, 218: cu.InvalidPtx, 999: cu.Unknown} {
-		if err == value {
-			return code
-		}
-	}
-	var number int
-	if n, _ := fmt.Sscanf(err.Error(), "UnknownErrorCode:%d", &number); n == 1 {
-		return Error(number)
+	if v := reflect.ValueOf(err); v.CanInt() { // its type is not exported, but a number
+		return Error(v.Int())
 	}
 	return fmt.Errorf("CUDA: %w", err)
 }
@@ -104,6 +98,9 @@ func Sentence(err error) error {
 var _ [8]struct{} = [unsafe.Sizeof(cu.Stream{})]struct{}{}
 
 func handle(s cu.Stream) unsafe.Pointer { return *(*unsafe.Pointer)(unsafe.Pointer(&s)) }
+
+// Synchronize waits for what stands in a stream.
+func Synchronize(s cu.Stream) error { return check(C.shim_stream_synchronize(handle(s))) }
 
 // HostAlloc returns pinned host memory, which asynchronous copies may use.
 func HostAlloc(bytes int) (unsafe.Pointer, error) {

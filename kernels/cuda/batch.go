@@ -190,6 +190,20 @@ func (b *Batch[T]) SetModel(m []T) error {
 	return b.device.do(func() error { return toDevice(b.device, b.m, padded) })
 }
 
+// CopyModel takes over the model of a batch of the same domain.
+func (b *Batch[T]) CopyModel(from *Batch[T]) error {
+	return b.device.do(func() error { return b.device.driver.copy(b.m.at, from.m.at, b.m.Bytes) })
+}
+
+// CropModel takes over the model of another batch in the listed cells; elsewhere it is zero.
+func (b *Batch[T]) CropModel(from *Batch[T], cells, fromCells *Cells) error {
+	err := b.device.do(func() error { return b.device.driver.clear(b.m.at, b.m.Bytes) })
+	if err != nil {
+		return err
+	}
+	return b.copyCells(1, b.m.at, cells.memory.at, 0, from.m.at, fromCells.memory.at, 0, cells.count)
+}
+
 // Load takes shots with the same number of steps, of which it uses sources, receivers and wavelets. Lists of points that were loaded last
 // are not loaded again.
 func (b *Batch[T]) Load(shots []*kernels.Shot[T]) error {
@@ -686,24 +700,24 @@ func (c *Cells) Close() {
 // Gather copies the listed cells of a slot of snapshots of all shots, in the kernels' type, to a place in other memory, [shot][cell]; Spread copies them back; Join copies the
 // cells of a slot of another batch, which its list names, to those of a slot of this one. Places are in slots, and in elements for what is packed.
 func (b *Batch[T]) Gather(packed *Memory, offset int, snapshots *Memory, slot int, c *Cells) error {
-	return b.copyCells(packed.at+b.bytes(offset), 0, c.count, snapshots.at+b.bytes(slot*len(b.shots)*c.row), c.memory.at, c.row, c.count)
+	return b.copyCells(len(b.shots), packed.at+b.bytes(offset), 0, c.count, snapshots.at+b.bytes(slot*len(b.shots)*c.row), c.memory.at, c.row, c.count)
 }
 
 // Spread: see Gather.
 func (b *Batch[T]) Spread(snapshots *Memory, slot int, packed *Memory, offset int, c *Cells) error {
-	return b.copyCells(snapshots.at+b.bytes(slot*len(b.shots)*c.row), c.memory.at, c.row, packed.at+b.bytes(offset), 0, c.count, c.count)
+	return b.copyCells(len(b.shots), snapshots.at+b.bytes(slot*len(b.shots)*c.row), c.memory.at, c.row, packed.at+b.bytes(offset), 0, c.count, c.count)
 }
 
 // Join: see Gather.
 func (b *Batch[T]) Join(to *Memory, slot int, cells *Cells, from *Memory, fromSlot int, fromCells *Cells) error {
-	return b.copyCells(to.at+b.bytes(slot*len(b.shots)*cells.row), cells.memory.at, cells.row, from.at+b.bytes(fromSlot*len(b.shots)*fromCells.row), fromCells.memory.at, fromCells.row, cells.count)
+	return b.copyCells(len(b.shots), to.at+b.bytes(slot*len(b.shots)*cells.row), cells.memory.at, cells.row, from.at+b.bytes(fromSlot*len(b.shots)*fromCells.row), fromCells.memory.at, fromCells.row, cells.count)
 }
 
 func (b *Batch[T]) bytes(elements int) pointer { return pointer(elements * int(unsafe.Sizeof(T(0)))) }
 
-func (b *Batch[T]) copyCells(to, toCell pointer, toRow int, from, fromCell pointer, fromRow, cells int) error {
+func (b *Batch[T]) copyCells(rows int, to, toCell pointer, toRow int, from, fromCell pointer, fromRow, cells int) error {
 	return b.device.do(func() error {
-		return b.device.driver.launch(b.kernels["copy_cells"], [2]int{max(1, (cells+layerThreads-1)/layerThreads), len(b.shots)}, [2]int{layerThreads, 1},
+		return b.device.driver.launch(b.kernels["copy_cells"], [2]int{max(1, (cells+layerThreads-1)/layerThreads), rows}, [2]int{layerThreads, 1},
 			uint64(to), uint64(toCell), uint64(toRow), uint64(from), uint64(fromCell), uint64(fromRow), uint64(cells))
 	})
 }
@@ -715,7 +729,7 @@ func (b *Batch[T]) TurnBack(from *Batch[T], cells, fromCells *Cells) error {
 	}
 	for k := range 2 {
 		// u now of this one is u before of the other
-		if err := b.copyCells(b.job.field[k], cells.memory.at, cells.row, from.job.field[(from.parity+k+1)%2], fromCells.memory.at, fromCells.row, cells.count); err != nil {
+		if err := b.copyCells(len(b.shots), b.job.field[k], cells.memory.at, cells.row, from.job.field[(from.parity+k+1)%2], fromCells.memory.at, fromCells.row, cells.count); err != nil {
 			return err
 		}
 	}

@@ -162,7 +162,7 @@ func (g *gpu) launch(k kernel, grid, block [2]int, arguments ...uint64) error {
 	return sentence(k.(cu.Function).Launch(grid[0], grid[1], 1, block[0], block[1], 1, 0, g.stream, slots))
 }
 
-func (g *gpu) synchronize() error { return sentence(cu.Synchronize()) }
+func (g *gpu) synchronize() error { return sentence(cudashim.Synchronize(g.stream)) }
 
 type recording struct {
 	*cudashim.Graph

@@ -51,74 +51,86 @@ struct Fiber {
 	dim3 thread;
 };
 
-inline thread_local dim3 thread_index, block_index, block_size, grid_size;
-inline thread_local std::vector<Fiber> fibers;
-inline thread_local void *scheduler;
-inline thread_local unsigned current;
-inline thread_local void (*body)(void **);
-inline thread_local void **arguments;
+struct State {
+	dim3 thread_index, block_index, block_size, grid_size;
+	std::vector<Fiber> fibers;
+	Fiber *current = nullptr;
+	void *scheduler = nullptr; // the end of its stack when a fiber's turn began
+	void (*body)(void **) = nullptr;
+	void **arguments = nullptr;
+};
+
+// The state of the calling fiber's thread stands where its stack begins; all stacks begin at multiples of their size. A variable of the thread
+// would cost a call at each use.
+inline State *state() { return *(State **)((uintptr_t)__builtin_frame_address(0) & ~(stack_bytes - 1)); }
 
 // Leaves the fiber until its turn comes again.
-__attribute__((noinline)) inline void leave() { fake_switch_stack(&fibers[current].at, scheduler); }
+inline void leave()
+{
+	State *s = state();
+	fake_switch_stack(&s->current->at, s->scheduler);
+}
 
 inline void enter()
 {
 	for (;;) { // a fiber serves block after block
-		body(arguments);
-		fibers[current].done = true;
+		State *s = state();
+		s->body(s->arguments);
+		s->current->done = true;
 		leave();
 	}
 }
 
-__attribute__((noinline)) inline void resume()
+inline void resume(State *s, Fiber &f)
 {
-	Fiber &f = fibers[current];
+	s->current = &f;
+	s->thread_index = f.thread;
 	if (!f.stack) {
-		f.stack = (char *)aligned_alloc(64, stack_bytes);
+		f.stack = (char *)aligned_alloc(stack_bytes, stack_bytes);
+		*(State **)f.stack = s;
 		void **end = (void **)(f.stack + stack_bytes) - kept_words;
 		memset(end, 0, kept_words * sizeof *end);
 		end[entry_word] = (void *)enter;
 		f.at = end;
 	}
-	fake_switch_stack(&scheduler, f.at);
+	fake_switch_stack(&s->scheduler, f.at);
 }
 
 inline void launch(void (*kernel)(void **), dim3 grid, dim3 block, void **args)
 {
-	body = kernel;
-	arguments = args;
-	grid_size = grid;
-	block_size = block;
+	static thread_local State *s = new State;
+	s->body = kernel;
+	s->arguments = args;
+	s->grid_size = grid;
+	s->block_size = block;
 	const unsigned threads = block.x * block.y * block.z;
-	if (fibers.size() < threads)
-		fibers.resize(threads);
+	if (s->fibers.size() < threads)
+		s->fibers.resize(threads);
 	for (unsigned z = 0; z < grid.z; z++)
 		for (unsigned y = 0; y < grid.y; y++)
 			for (unsigned x = 0; x < grid.x; x++) {
-				block_index = {x, y, z};
+				s->block_index = {x, y, z};
 				for (unsigned i = 0; i < threads; i++) {
-					fibers[i].done = false;
-					fibers[i].thread = {i % block.x, i / block.x % block.y, i / block.x / block.y};
+					s->fibers[i].done = false;
+					s->fibers[i].thread = {i % block.x, i / block.x % block.y, i / block.x / block.y};
 				}
 				for (bool live = true; live;) {
 					live = false;
-					for (current = 0; current < threads; current++)
-						if (!fibers[current].done) {
-							thread_index = fibers[current].thread;
-							resume();
-							live |= !fibers[current].done;
+					for (unsigned i = 0; i < threads; i++)
+						if (!s->fibers[i].done) {
+							resume(s, s->fibers[i]);
+							live |= !s->fibers[i].done;
 						}
 				}
 			}
 }
 
-
 } // namespace fake
 
-#define threadIdx fake::thread_index
-#define blockIdx fake::block_index
-#define blockDim fake::block_size
-#define gridDim fake::grid_size
+#define threadIdx fake::state()->thread_index
+#define blockIdx fake::state()->block_index
+#define blockDim fake::state()->block_size
+#define gridDim fake::state()->grid_size
 
 inline void __syncthreads() { fake::leave(); }
 

@@ -7,7 +7,7 @@
 //     FAKECUDA_DEVICES   number of devices (1)
 //     FAKECUDA_MEMORY    bytes of each (8 GiB)
 //     FAKECUDA_VERSION   of the driver (12040)
-//     FAKECUDA_FAIL      launches until one fails with error 719, and everything after it (none)
+//     FAKECUDA_FAIL      launches until one fails with error 719, and everything after it as long as the variable is set (none)
 #include "cuda_on_cpu.h"
 
 #include <atomic>
@@ -166,7 +166,14 @@ static bool mine(Pointer p, size_t bytes)
 	return a->second.device == device && p + bytes <= a->first + a->second.bytes;
 }
 
-static int ready() { return device < 0 ? INVALID_CONTEXT : failed[device] ? LAUNCH_FAILED : 0; }
+static int ready()
+{
+	if (device < 0)
+		return INVALID_CONTEXT;
+	if (setting("FAKECUDA_FAIL", -1) < 0)
+		failed[device] = false, launches = 0;
+	return failed[device] ? LAUNCH_FAILED : 0;
+}
 
 static int run(const Launch &l)
 {
