@@ -60,7 +60,7 @@ func TestCUDAGradientsAreThoseOfTheCPU(t *testing.T) {
 	before := deviceMemory(t)
 	for axes := 2; axes <= 3; axes++ {
 		for i, order := range []int{8, 2, 4, 6} {
-			if testing.Short() && (order != 8 || axes == 3) {
+			if testing.Short() && (order != 8 || axes == 3) || axes == 3 && i > 1 { // the kernels' own tests have all orders
 				continue
 			}
 			s := gpuSetup(axes, 2)
@@ -110,7 +110,7 @@ func TestCUDAGradientsAreThoseOfTheCPU(t *testing.T) {
 		t.Errorf("the devices have %d bytes free, before the runs they had %d", after, before)
 	}
 	devices, _ := cuda.Devices()
-	fmt.Printf("verification: gradients on CUDA (%s) against the CPU's, float64, 2D and 3D, orders 2 to 8, with and without free surface: every-step %.1e, every-kth %.1e, sixteen-bit %.1e, host %.1e, boundary %.1e, revolve %.1e; device memory returns to where it was\n",
+	fmt.Printf("verification: gradients on CUDA (%s) against the CPU's, float64, 2D at orders 2 to 8 and 3D at 2 and 8, with and without free surface: every-step %.1e, every-kth %.1e, sixteen-bit %.1e, host %.1e, boundary %.1e, revolve %.1e; device memory returns to where it was\n",
 		devices[0].Name, worst[EveryStep], worst[EveryKth], worst[SixteenBit], worst[Host], worst[Boundary], worst[Revolve])
 }
 
