@@ -49,6 +49,9 @@ type snapshotScalars struct {
 	Shots           []int
 	Method          *State
 	Learned         *Learned
+	Leaps           []Leap
+	Recent          []Iterate
+	Proposing       float64
 	History         []historyLine
 }
 
@@ -65,7 +68,7 @@ func SaveSnapshot(path, fingerprint string, s *Snapshot) error {
 		return err
 	}
 	defer f.Close()
-	scalars := snapshotScalars{fingerprint, s.Stage, s.Batch, s.Solves, s.Seconds, s.Shots, s.Method, s.Learned, nil}
+	scalars := snapshotScalars{fingerprint, s.Stage, s.Batch, s.Solves, s.Seconds, s.Shots, s.Method, s.Learned, s.Leaps, s.Recent, s.Proposing, nil}
 	for _, r := range s.History {
 		line := historyLine{Record: r}
 		if !math.IsNaN(r.ModelRMS) {
@@ -91,6 +94,10 @@ func SaveSnapshot(path, fingerprint string, s *Snapshot) error {
 		for name, v := range s.Method.Arrays() {
 			array("/method/"+name, *v)
 		}
+	}
+	for i, r := range s.Recent {
+		array(fmt.Sprintf("/recent/%d/model", i), r.Model)
+		array(fmt.Sprintf("/recent/%d/gradient", i), r.Gradient)
 	}
 	if s.Learned != nil {
 		array("/learned/s", s.Learned.S)
@@ -121,7 +128,7 @@ func LoadSnapshot(path, fingerprint string) (*Snapshot, error) {
 		return nil, fmt.Errorf("%s belongs to another problem or configuration: it cannot be resumed with these", path)
 	}
 	s := &Snapshot{Stage: scalars.Stage, Batch: scalars.Batch, Solves: scalars.Solves, Seconds: scalars.Seconds, Shots: scalars.Shots, Method: scalars.Method,
-		Learned: scalars.Learned}
+		Learned: scalars.Learned, Leaps: scalars.Leaps, Recent: scalars.Recent, Proposing: scalars.Proposing}
 	for _, line := range scalars.History {
 		r := line.Record
 		r.ModelRMS = math.NaN()
@@ -142,6 +149,10 @@ func LoadSnapshot(path, fingerprint string) (*Snapshot, error) {
 		for name, v := range s.Method.Arrays() {
 			array("/method/"+name, v)
 		}
+	}
+	for i := range s.Recent {
+		array(fmt.Sprintf("/recent/%d/model", i), &s.Recent[i].Model)
+		array(fmt.Sprintf("/recent/%d/gradient", i), &s.Recent[i].Gradient)
 	}
 	if s.Learned != nil {
 		array("/learned/s", &s.Learned.S)

@@ -101,7 +101,7 @@ func ModelData(ctx context.Context, p *Problem, c Config, progress func(done, of
 		}
 	}
 	if c.Acquisition.Noise > 0 {
-		if err := addNoise(gathers, p.Survey, c.Acquisition.Noise, c.Seed); err != nil {
+		if err := AddNoise(gathers, p.Survey, c.Acquisition.Noise, c.Seed); err != nil {
 			return nil, err
 		}
 	}
@@ -140,8 +140,8 @@ func schemeSurvey(s *wave.Survey, g wave.Grid, o wave.Options) (*wave.Survey, *c
 	return out, back, nil
 }
 
-// addNoise adds band-limited white noise whose RMS is the given fraction of the data's.
-func addNoise(gathers [][]float32, s *wave.Survey, fraction float64, seed uint64) error {
+// AddNoise adds band-limited white noise whose RMS is the given fraction of the data's.
+func AddNoise(gathers [][]float32, s *wave.Survey, fraction float64, seed uint64) error {
 	var energy, count float64
 	for _, g := range gathers {
 		for _, v := range g {

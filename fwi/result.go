@@ -35,7 +35,12 @@ type Summary struct {
 // Summarise scores an outcome. misfitStart and misfitFinal are those of the whole band.
 func Summarise(p *Problem, o *Outcome, misfitStart, misfitFinal float64, backend, version string) (Summary, error) {
 	s := Summary{MisfitStart: misfitStart, MisfitFinal: misfitFinal, WaveSolves: o.Solves, WallSeconds: o.Seconds, Backend: backend,
-		Iterations: o.Iterations, Version: version}
+		Iterations: o.Iterations, Version: version, LeapsProposed: len(o.Leaps)}
+	for _, l := range o.Leaps {
+		if l.Accepted {
+			s.LeapsAccepted++
+		}
+	}
 	if n := len(o.History); n > 0 {
 		s.Stages = o.History[n-1].Stage + 1
 	}

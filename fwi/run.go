@@ -19,6 +19,8 @@ type Record struct {
 	Seconds   float64 // since the run began, interruptions not counted
 	Misfit    float64 // of the stage's data: ½ for a model that predicts nothing, where it is least squares
 	ModelRMS  float64 // m/s below the water, NaN where the truth is unknown
+	Leap      bool    // the iterate was proposed; Iteration counts the method's own
+	Proposing float64 // seconds of those since the run began that a proposer took
 }
 
 // Progress is what an Observer sees.
@@ -27,7 +29,8 @@ type Progress struct {
 	Stages int // in all
 	Of     int // iterations that the stage may take
 	Model  []float32
-	Trial  bool // a trial model was evaluated, nothing is accepted yet
+	Trial  bool    // a trial model was evaluated, nothing is accepted yet
+	Tried  float64 // misfit of the last evaluation, NaN where it was refused
 }
 
 // Observer is called after every evaluation. It must not keep Model.
@@ -44,13 +47,17 @@ type Run struct {
 	Save      func(*Snapshot) error
 	SaveEvery time.Duration // 0: 20 s
 	Say       Notice
+	// Proposer, if not nil, is asked for leaps after iterations.
+	Proposer Proposer
 
 	state    Snapshot
 	level    *level
+	borrowed bool // the level is another run's
 	method   Method
 	weight   *Preconditioner
 	x        []float32 // the method's current iterate
 	latest   []float32 // illumination of the last evaluation
+	tried    float64   // misfit of the last evaluation
 	model    []float32 // the current iterate on the user's grid
 	started  time.Time
 	before   float64 // seconds of earlier sittings
@@ -70,6 +77,9 @@ type Snapshot struct {
 	Method       *State    // nil: the stage has not begun
 	Wavelet      []float32 // estimated factor of the stage's wavelets, nil: none
 	Learned      *Learned  // by the stage before, nil: nothing
+	Leaps        []Leap    // proposed
+	Recent       []Iterate // of the stage, where there is a proposer
+	Proposing    float64   // seconds spent in the proposer
 	History      []Record
 }
 
@@ -105,6 +115,7 @@ type Outcome struct {
 	Solves     float64 // wave solves per shot
 	Seconds    float64
 	Iterations int
+	Leaps      []Leap // proposed
 }
 
 // Invert walks the schedule. When the context ends it saves and returns its error.
@@ -136,11 +147,11 @@ func (r *Run) Invert(ctx context.Context) (*Outcome, error) {
 func (r *Run) outcome() *Outcome {
 	iterations := 0
 	for _, h := range r.state.History {
-		if h.Iteration > 0 {
+		if h.Iteration > 0 && !h.Leap {
 			iterations++
 		}
 	}
-	return &Outcome{Model: r.Model(), History: r.state.History, Solves: r.state.Solves, Seconds: r.seconds(), Iterations: iterations}
+	return &Outcome{Model: r.Model(), History: r.state.History, Solves: r.state.Solves, Seconds: r.seconds(), Iterations: iterations, Leaps: r.state.Leaps}
 }
 
 func (r *Run) seconds() float64 { return r.before + time.Since(r.started).Seconds() }
@@ -198,12 +209,14 @@ func (r *Run) runStage(ctx context.Context) error {
 	stage := r.Config.Stages[r.state.Stage]
 	var err error
 	r.method = nil
-	if r.level, err = newLevel(ctx, r.Problem, r.Config, stage); err != nil {
-		return err
+	if !r.borrowed {
+		if r.level, err = newLevel(ctx, r.Problem, r.Config, stage); err != nil {
+			return err
+		}
+		defer func() {
+			r.level.propagator.Close()
+		}()
 	}
-	defer func() {
-		r.level.propagator.Close()
-	}()
 	if r.weight, err = r.preconditioner(stage); err != nil {
 		return err
 	}
@@ -246,6 +259,12 @@ func (r *Run) runStage(ctx context.Context) error {
 			if request, x = method.Pending(); request != Accept {
 				continue // a new mini-batch wants its evaluation
 			}
+			if done, failure = r.leap(ctx, stage); failure != nil {
+				return failure
+			}
+			if done {
+				return r.endStage()
+			}
 		default:
 			full, failure := r.evaluate(ctx, x, request == EvaluateBoth)
 			if failure != nil {
@@ -284,7 +303,7 @@ func (r *Run) preconditioner(s Stage) (*Preconditioner, error) {
 
 // begin evaluates the model with which a stage starts.
 func (r *Run) begin(ctx context.Context, method Method) error {
-	r.state.Batch, r.state.Wavelet = 0, nil
+	r.state.Batch, r.state.Wavelet, r.state.Recent = 0, nil, nil
 	r.drawBatch()
 	x := r.level.restrict(r.Config, r.state.Base)
 	if r.Config.EstimateWavelet {
@@ -320,7 +339,7 @@ func (r *Run) begin(ctx context.Context, method Method) error {
 		r.state.Learned = nil
 	}
 	r.method, r.x = method, x
-	r.note(0, e.Misfit)
+	r.note(0, e.Misfit, false)
 	r.observe(false)
 	return nil
 }
@@ -358,6 +377,9 @@ func (r *Run) evaluate(ctx context.Context, x []float32, gradient bool) (evaluat
 		plan := r.level.propagator.Plan()
 		r.state.Solves += share * (plan.GradientSolves() - 1)
 	}
+	if r.tried = e.Misfit; e.Err != nil {
+		r.tried = math.NaN()
+	}
 	return e, nil
 }
 
@@ -370,7 +392,7 @@ func (r *Run) accepted(stage Stage) (done bool, err error) {
 		// a resumed run stands here again
 		return r.isOver(stage, st), nil
 	}
-	r.note(iteration, st.Misfit)
+	r.note(iteration, st.Misfit, false)
 	r.observe(false)
 	r.state.Illumination = r.latest
 	if err := r.weight.SetIllumination(r.state.Illumination); err != nil {
@@ -394,7 +416,7 @@ func (r *Run) accepted(stage Stage) (done bool, err error) {
 
 // isOver tells whether a stage has used its iterations or gains too little: less than the tolerance over three iterations on average.
 func (r *Run) isOver(stage Stage, st Status) bool {
-	if st.Iteration >= stage.Iterations {
+	if st.Iteration+r.credited() >= stage.Iterations {
 		return true
 	}
 	const window = 3
@@ -406,21 +428,21 @@ func (r *Run) isOver(stage Stage, st Status) bool {
 	return from-h[len(h)-1].Misfit < window*stage.Tolerance*from
 }
 
-func (r *Run) note(iteration int, misfit float64) {
+func (r *Run) note(iteration int, misfit float64, leap bool) {
 	rms := math.NaN()
 	r.model = r.Model()
 	if r.Problem.Truth != nil {
 		rms, _ = ModelRMS(r.model, r.Problem.Truth, r.scored)
 	}
 	r.state.History = append(r.state.History, Record{Stage: r.state.Stage, Iteration: iteration, Solves: r.state.Solves,
-		Seconds: r.seconds(), Misfit: misfit, ModelRMS: rms})
+		Seconds: r.seconds(), Misfit: misfit, ModelRMS: rms, Leap: leap, Proposing: r.state.Proposing})
 }
 
 func (r *Run) observe(trial bool) {
 	if r.Observer == nil || len(r.state.History) == 0 {
 		return
 	}
-	p := Progress{Record: r.state.History[len(r.state.History)-1], Stages: len(r.Config.Stages), Of: r.Config.Stages[r.state.Stage].Iterations, Trial: trial}
+	p := Progress{Record: r.state.History[len(r.state.History)-1], Stages: len(r.Config.Stages), Of: r.Config.Stages[r.state.Stage].Iterations, Trial: trial, Tried: r.tried}
 	p.Solves, p.Seconds = r.state.Solves, r.seconds()
 	if !trial {
 		p.Model = r.model
