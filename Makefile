@@ -69,8 +69,7 @@ bench-peers: ## install the codes to compare with and time them side by side wit
 	@go build -o build/peers/ours ./bench/peers/ours
 	@test -x $(DEVITO) || /usr/bin/python3 -m venv build/devito-venv
 	@$(DEVITO) -m pip install -q --disable-pip-version-check -r bench/peers/requirements-devito.txt
-	@$(PEERS) bench/peers/run.py
-	@$(DEVITO) bench/peers/run3d.py
+	@$(PEERS) bench/peers/run.py --devito $(DEVITO)
 
 verify: build ## measure everything that docs/verification.md states, and write it anew
 	@scripts/verify

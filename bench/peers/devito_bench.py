@@ -1,14 +1,12 @@
-"""Devito's side of the comparison in 3D. It speaks the language of deepwave_bench.py, whose gradient's INTERVAL must be that of the problem.
+"""Devito's side of the comparison in 3D (peer.py tells the commands). A gradient's INTERVAL must be that of the problem.
 
 The equation is (1/v²) ∂²u/∂t² + (damping) ∂u/∂t - ∇²u = s(t) δ(x - x_s): Devito leaves absorbing boundaries to its user, and a damping layer
 is what its own examples have. It costs one more array to read, less than a CPML with its memory variables, and absorbs less. Operators are compiled and their
 blocks tuned before the first timing.
 """
 
-import json
 import math
 import os
-import pathlib
 import sys
 import time
 
@@ -18,11 +16,13 @@ import devito  # noqa: E402
 import numpy as np  # noqa: E402
 from devito import ConditionalDimension, Eq, Function, Grid, Inc, Operator, SparseTimeFunction, TimeFunction, solve  # noqa: E402
 
+import peer  # noqa: E402
 
-class Problem:
+
+class Problem(peer.Problem):
     def __init__(self, folder):
-        self.folder = pathlib.Path(folder)
-        self.description = d = json.loads((self.folder / "problem.json").read_text())
+        super().__init__(folder)
+        d = self.description
         self.layer, h = d["layer"], d["spacing"]
         shape = [n + 2 * self.layer for n in d["shape"]]
         self.grid = Grid(shape=shape, extent=[(n - 1) * h for n in shape], dtype=np.float32)
@@ -31,9 +31,6 @@ class Problem:
         self.damping.data[:] = self.profile(shape)
         self.tuned = {}
         self.operators = {}
-
-    def load(self, name, *shape):
-        return np.fromfile(self.folder / f"{name}.f32", "<f4").reshape(shape)
 
     def profile(self, shape):
         """1/v² times the rate of damping, growing with the square of the depth in the layer, 1e-3 of reflection in theory."""
@@ -71,8 +68,8 @@ class Problem:
         step = Eq(u.forward, solve(m * u.dt2 - u.laplace + self.damping * u.dt, u.forward))
         record = [step, source.inject(field=u.forward, expr=source * dt**2 / m / volume), receiver.interpolate(expr=u)]
         back = Eq(v.backward, solve(m * v.dt2 - v.laplace + self.damping * v.dt.T, v.backward))
-        # ∂J/∂m = -Σ u v.dt2 dt, with u every INTERVAL-th step
-        image = Inc(gradient, -saved * v.dt2 * dt * d["interval"])
+        # ∂J/∂m = -Σ u v.dt2 over the steps, with u every INTERVAL-th step
+        image = Inc(gradient, -saved * v.dt2 * d["interval"])
         self.operators[order] = {
             "m": m, "u": u, "v": v, "saved": saved, "gradient": gradient, "receiver": receiver, "residual": residual,
             "forward": Operator(record, name="Forward"),
@@ -83,7 +80,7 @@ class Problem:
 
     def apply(self, operator, **arguments):
         """Runs an operator over all steps with tuned blocks and returns the seconds."""
-        arguments.update(dt=self.description["dt"], time_m=1 if operator.name == "Adjoint" else 0, time_M=self.description["nt"] - 2)
+        arguments.update(dt=self.description["dt"], time_m=1 if operator.name == "Adjoint" else 0, time_M=self.description["nt"] - 1)
         if operator not in self.tuned:
             operator.apply(autotune=("aggressive", "runtime"), **arguments)
             tuning = operator._state.get("autotuning") or [{}]
@@ -110,8 +107,7 @@ class Problem:
         operators = self.build(order)
         self.set_model(operators, model)
         seconds = self.run(operators, "forward", "u")
-        if save:
-            np.ascontiguousarray(operators["receiver"].data.T).tofile(self.folder / f"{save}.f32")
+        self.save(save, operators["receiver"].data.T)
         return seconds
 
     def gradient(self, order, interval, save=None):
@@ -120,36 +116,18 @@ class Problem:
         operators = self.build(order)
         velocity = self.set_model(operators, "start")
         observed = self.load("observed", len(self.description["receivers"]), self.description["nt"])
+        taper = self.load("taper", self.description["nt"], 1)
         seconds = self.run(operators, "saving", "u")
         begin = time.perf_counter()
-        operators["residual"].data[:] = operators["receiver"].data - observed.T
+        operators["residual"].data[:] = taper * (operators["receiver"].data - observed.T)
         seconds += time.perf_counter() - begin
         seconds += self.run(operators, "adjoint", "v", "gradient")
         if save:
             inside = tuple(slice(self.layer, -self.layer) for _ in range(3))
             by_velocity = -2 / velocity**3 * operators["gradient"].data
-            np.ascontiguousarray(by_velocity[inside], "<f4").tofile(self.folder / f"{save}.f32")
+            self.save(save, by_velocity[inside])
         return seconds
 
 
-def main():
-    problem = Problem(sys.argv[1])
-    answer({"code": f"Devito {devito.__version__}", "threads": int(os.environ["OMP_NUM_THREADS"])})
-    for line in sys.stdin:
-        verb, *words = line.split()
-        if verb == "forward":
-            model, order, *save = words
-            answer({"seconds": problem.forward(model, int(order), *save)})
-        elif verb == "gradient":
-            order, interval, *save = words
-            answer({"seconds": problem.gradient(int(order), int(interval), *save)})
-        else:
-            raise SystemExit(f"unknown command {line!r}")
-
-
-def answer(message):
-    print(json.dumps(message), flush=True)
-
-
 if __name__ == "__main__":
-    main()
+    peer.serve(Problem(sys.argv[1]), f"Devito {devito.__version__}", int(os.environ["OMP_NUM_THREADS"]))

@@ -1,4 +1,4 @@
-// Command ours is this project's side of the comparison with other codes. It speaks the language of ../deepwave_bench.py:
+// Command ours is this project's side of the comparison with other codes. It speaks the language of ../peer.py:
 //
 //	ours [-whole-grid] FOLDER
 //
@@ -197,6 +197,10 @@ func (p *problem) gradient(order, interval int, save []string) (float64, error) 
 	if err != nil {
 		return 0, err
 	}
+	taper, err := p.read("taper", p.NT)
+	if err != nil {
+		return 0, err
+	}
 	propagator, err := p.propagator(order, interval)
 	if err != nil {
 		return 0, err
@@ -205,8 +209,8 @@ func (p *problem) gradient(order, interval int, save []string) (float64, error) 
 		var sum float64
 		for i, d := range observed[shot*gather : (shot+1)*gather] {
 			r := synthetic[i] - d
-			adjoint[i] = r
-			sum += 0.5 * float64(r) * float64(r)
+			adjoint[i] = taper[i%p.NT] * r
+			sum += 0.5 * float64(adjoint[i]) * float64(r)
 		}
 		return sum, nil
 	}
