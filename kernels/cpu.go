@@ -45,6 +45,7 @@ type allocation struct {
 type CPUOptions struct {
 	InstructionSet string // avx512, avx2 or baseline; "": the widest that this machine has
 	Threads        int    // that step a 3D shot together, without effect on its results; 0: one. 2D solvers use one always.
+	WholeGrid      bool   // see CPU.WholeGrid
 }
 
 // InstructionSet returns the name of the kernels that NewCPU chooses for the given wish ("" for the widest of this
@@ -96,7 +97,7 @@ func newCPU[T Real](d Domain, options CPUOptions, dry bool) (*CPU[T], error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &CPU[T]{domain: d, kernels: kernels, dry: dry}
+	s := &CPU[T]{WholeGrid: options.WholeGrid, domain: d, kernels: kernels, dry: dry}
 	s.solver = (*C.cpu_solver)(s.alloc(int(unsafe.Sizeof(C.cpu_solver{})), false))
 	if len(d.Shape) == 3 {
 		err = s.init3D(max(1, options.Threads))

@@ -9,6 +9,10 @@ import (
 // Reference is the oracle: the scheme of acoustic.h and its adjoint in plain Go and float64, written for the eye, for any
 // number of axes. It keeps CPML's memory variables on the whole grid and evaluates every difference anew.
 type Reference struct {
+	// Step returns u at the next step, or in the adjoint η at the one before, from the last two values and w + f. It is acoustic.h's unless
+	// another equation sets it. The adjoint's has the same form if it is linear, with weights that are the same in all cells but for M.
+	Step func(now, before, m, w float64) float64
+
 	domain      Domain
 	d1, d2      []float64
 	stride      []int   // from cell to cell along each axis
@@ -30,7 +34,7 @@ func NewReference(d Domain) (*Reference, error) {
 	if err := d.Validate(); err != nil {
 		return nil, err
 	}
-	s := &Reference{domain: d, d1: d1Weights[d.Order/2], d2: d2Weights[d.Order/2], m: make([]float64, d.Cells())}
+	s := &Reference{Step: acousticStep, domain: d, d1: d1Weights[d.Order/2], d2: d2Weights[d.Order/2], m: make([]float64, d.Cells())}
 	s.stride, s.index, s.memory = make([]int, len(d.Shape)), make([][]int, len(d.Shape)), make([][2][]float64, len(d.Shape))
 	stride := 1
 	for axis := len(d.Shape) - 1; axis >= 0; axis-- {
@@ -131,9 +135,11 @@ func (s *Reference) spatialAdjoint() []float64 {
 	return w
 }
 
+func acousticStep(now, before, m, w float64) float64 { return 2*now - before + m*w }
+
 func (s *Reference) step(w []float64) {
 	for c, m := range s.m {
-		s.before[c] = 2*s.now[c] - s.before[c] + m*w[c]
+		s.before[c] = s.Step(s.now[c], s.before[c], m, w[c])
 	}
 	s.now, s.before = s.before, s.now
 }
@@ -236,7 +242,7 @@ func (s *Reference) Scatter(shot *Shot[float64], n0, n1 int, snap *Snapshots[flo
 		s.record(shot, n)
 		s.step(s.spatialForward())
 		for c, w := range snap.slot(n, len(s.m)) {
-			s.now[c] += deltaM[c] * w
+			s.now[c] += s.Step(0, 0, deltaM[c], w)
 		}
 	}
 	return nil

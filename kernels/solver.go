@@ -5,7 +5,7 @@ import "fmt"
 // Real is the type of the fields.
 type Real interface{ float32 | float64 }
 
-// Domain describes the grid of a constant-density acoustic solver, absorbing layers included. Axes are in the order
+// Domain describes what a solver steps on: the grid, absorbing layers included, and constants of the equation. Axes are in the order
 // (z, x) or (z, y, x).
 type Domain struct {
 	Shape       []int     // cells per axis
@@ -15,6 +15,9 @@ type Domain struct {
 	// CPML coefficients per axis and cell along it: zero away from the layers. Memory variables advance as
 	// memory = b·memory + a·drive (acoustic.h).
 	A, B [][]float64
+	// Time step in s and the equation's constants, for equations that have constants: M is all that the acoustic one needs.
+	DT        float64
+	Constants []float64
 }
 
 // NX returns the number of cells along x, the axis whose cells are neighbours in memory.

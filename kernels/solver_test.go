@@ -208,15 +208,52 @@ func newCPUs[T Real](t *testing.T, d Domain, options CPUOptions) (a, b *CPU[T]) 
 	return a, b
 }
 
-func TestKernelsMatchReference(t *testing.T) {
+// eachEquation calls f for each equation of the table. equations_test.go imports those of other packages.
+func eachEquation(t *testing.T, f func(t *testing.T, e *Equation)) {
+	for _, e := range Equations() {
+		t.Run(e.Name, func(t *testing.T) { f(t, e) })
+	}
+}
+
+// problemOf returns a problem for an equation, with its default constants and a time step that makes them count.
+func problemOf(t *testing.T, e *Equation, c testCase) testProblem {
+	t.Helper()
+	p := newTestProblem(c)
+	p.domain.DT = 0.02
+	var err error
+	if p.domain.Constants, err = e.Values(nil); err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// solversOf returns two solvers of one kind.
+func solversOf[T Real](t *testing.T, s Solvers[T], d Domain, options CPUOptions) (a, b Solver[T]) {
+	t.Helper()
+	if _, err := InstructionSet(options.InstructionSet); err != nil {
+		t.Skipf("skipped: %v", err)
+	}
+	for _, v := range []*Solver[T]{&a, &b} {
+		var err error
+		if *v, err = s.New(d, options); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup((*v).Close)
+	}
+	return a, b
+}
+
+func TestKernelsMatchReference(t *testing.T) { eachEquation(t, testKernelsMatchReference) }
+
+func testKernelsMatchReference(t *testing.T, e *Equation) {
 	for _, c := range testCases() {
-		p := newTestProblem(c)
-		r1, r2 := newReferences(t, p.domain)
+		p := problemOf(t, e, c)
+		r1, r2 := solversOf(t, ReferenceSolvers(e), p.domain, CPUOptions{})
 		want := solve(t, p, r1, r2, 17)
 		for _, isa := range []string{"baseline", "avx2", "avx512"} {
 			t.Run(fmt.Sprintf("%v/%s", c, isa), func(t *testing.T) {
-				a, b := newCPUs[float64](t, p.domain, CPUOptions{InstructionSet: isa})
-				c, d := newCPUs[float32](t, p.domain, CPUOptions{InstructionSet: isa})
+				a, b := solversOf(t, e.Float64, p.domain, CPUOptions{InstructionSet: isa})
+				c, d := solversOf(t, e.Float32, p.domain, CPUOptions{InstructionSet: isa})
 				// Round-off alone separates the float64 builds from the reference: 90 steps × ~30 operations × 1e-16,
 				// amplified by white noise near the stability limit. float32 likewise with 6e-8.
 				compare(t, solve(t, p, a, b, 90), want, 1e-12)
@@ -241,8 +278,12 @@ func compare(t *testing.T, got, want outcome, tolerance float64) {
 
 // ⟨F f, r⟩ = ⟨f, Fᵀ r⟩ for the source wavelets and ⟨B δM, r⟩ = ⟨δM, Bᵀ r⟩ for Born, where Bᵀ r = Σ η (w+f) / M.
 func TestAdjointOfForwardAndBornPassDotProduct(t *testing.T) {
+	eachEquation(t, testAdjointOfForwardAndBornPassDotProduct)
+}
+
+func testAdjointOfForwardAndBornPassDotProduct(t *testing.T, e *Equation) {
 	for _, c := range testCases() {
-		p := newTestProblem(c)
+		p := problemOf(t, e, c)
 		check := func(name string, o outcome) {
 			// wavelet gradients are [n][source], wavelets [source][n]
 			var right float64
@@ -267,26 +308,28 @@ func TestAdjointOfForwardAndBornPassDotProduct(t *testing.T) {
 				t.Errorf("%v, %s: Born dot products %.16e and %.16e differ by %.1e", c, name, left, right, e)
 			}
 		}
-		r1, r2 := newReferences(t, p.domain)
+		r1, r2 := solversOf(t, ReferenceSolvers(e), p.domain, CPUOptions{})
 		check("reference", solve(t, p, r1, r2, 90))
-		a, b := newCPUs[float64](t, p.domain, CPUOptions{})
+		a, b := solversOf(t, e.Float64, p.domain, CPUOptions{})
 		check("CPU", solve(t, p, a, b, 90))
 	}
 }
 
-func TestThreadsDoNotChangeABit(t *testing.T) {
+func TestThreadsDoNotChangeABit(t *testing.T) { eachEquation(t, testThreadsDoNotChangeABit) }
+
+func testThreadsDoNotChangeABit(t *testing.T, e *Equation) {
 	for _, c := range []testCase{
 		{[]int{57, 60, 40}, 8, 5, [][2]bool{{true, true}, {true, true}, {true, true}}, false}, // many tiles
 		{[]int{40, 9, 150}, 4, 6, [][2]bool{{false, true}, {true, true}, {true, true}}, true}, // cut in depth only
 		{[]int{7, 3, 6}, 4, 0, [][2]bool{{}, {}, {}}, true},                                   // fewer tiles than threads
 	} {
-		p := newTestProblem(c)
+		p := problemOf(t, e, c)
 		p.shot.NT = 20
 		p.shot.Wavelet, p.shot.Record, p.residue = p.shot.Wavelet[:2*20], p.shot.Record[:7*20], p.residue[:7*20]
-		one, other := newCPUs[float32](t, p.domain, CPUOptions{})
+		one, other := solversOf(t, e.Float32, p.domain, CPUOptions{})
 		want := solve(t, p, one, other, 20)
 		for _, threads := range []int{2, 3, 7} {
-			a, b := newCPUs[float32](t, p.domain, CPUOptions{Threads: threads})
+			a, b := solversOf(t, e.Float32, p.domain, CPUOptions{Threads: threads})
 			compare(t, solve(t, p, a, b, 11), want, 0)
 		}
 	}

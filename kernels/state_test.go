@@ -35,17 +35,19 @@ func TestSavedStateGoesOnToTheBit(t *testing.T) {
 			t.Error("nothing was recorded")
 		}
 	}
-	for _, c := range testCases() {
-		if c.order == 4 || c.order == 8 {
-			t.Run(c.String(), func(t *testing.T) {
-				p := newTestProblem(c)
-				a, b := newCPUs[float64](t, p.domain, CPUOptions{})
-				check(t, p, a, b)
-				r1, r2 := newReferences(t, p.domain)
-				check(t, p, r1, r2)
-			})
+	eachEquation(t, func(t *testing.T, e *Equation) {
+		for _, c := range testCases() {
+			if c.order == 4 || c.order == 8 {
+				t.Run(c.String(), func(t *testing.T) {
+					p := problemOf(t, e, c)
+					a, b := solversOf(t, e.Float64, p.domain, CPUOptions{})
+					check(t, p, a, b)
+					r1, r2 := solversOf(t, ReferenceSolvers(e), p.domain, CPUOptions{})
+					check(t, p, r1, r2)
+				})
+			}
 		}
-	}
+	})
 	p := newReachProblem(reachCases()[1], 8) // whose wave has not reached everything
 	a, b := newCPUs[float64](t, p.domain, CPUOptions{})
 	check(t, p, a, b)

@@ -81,6 +81,10 @@ type Options struct {
 	// MaxVelocity is the fastest velocity in m/s that any model will have: the solver's time step follows from it. Faster models are
 	// refused. Required.
 	MaxVelocity float64
+	// Equation names an entry of the table of equations, kernels.Equations. "" is kernels.Acoustic.
+	Equation string
+	// Constants of the equation by name. Those left out have their defaults.
+	Constants map[string]float64
 	// Order in space: 2, 4, 6 or 8. 0 is 8.
 	Order int
 	// Courant is the solver's time step as a fraction of the stability limit at MaxVelocity. 0 is 0.8.

@@ -12,6 +12,7 @@ import (
 
 // Plan is what a propagator will do, known before it does it.
 type Plan struct {
+	Equation         string  // of the table of equations
 	SolverShape      []int   // grid with absorbing layers, [nz, nx] or [nz, ny, nx]
 	DT               float64 // solver time step, s
 	Steps            int     // solver steps of a shot
@@ -58,10 +59,10 @@ func (p *Plan) Points() int { return Grid{Shape: p.SolverShape}.Cells() }
 
 // String describes the plan in a few lines.
 func (p *Plan) String() string {
-	return fmt.Sprintf(`solver grid %s cells with absorbing layers, order %d in space, %s kernels
+	return fmt.Sprintf(`%s equation; solver grid %s cells with absorbing layers, order %d in space, %s kernels
 time step %.3f ms (%.0f %% of the limit %.3f ms at %.0f m/s), %d steps a shot
 storage %s; %s for gradients (%s), %s`,
-		Times("%d", p.SolverShape), p.Order, p.InstructionSet,
+		p.Equation, Times("%d", p.SolverShape), p.Order, p.InstructionSet,
 		1e3*p.DT, 100*p.DT/p.StabilityLimit, 1e3*p.StabilityLimit, p.MaxVelocity, p.Steps,
 		p.StorageLine(), formatBytes(p.Bytes), p.memoryLine(), p.Concurrency())
 }

@@ -50,7 +50,7 @@ func (p *PropagatorOf[T]) makePlan(dt, limit float64, steps int) error {
 			return err
 		}
 	}
-	base := Plan{SolverShape: p.layout.shape, DT: dt, Steps: steps, StabilityLimit: limit, MaxVelocity: o.MaxVelocity, MaxFrequency: o.MaxFrequency,
+	base := Plan{Equation: p.equation.Name, SolverShape: p.layout.shape, DT: dt, Steps: steps, StabilityLimit: limit, MaxVelocity: o.MaxVelocity, MaxFrequency: o.MaxFrequency,
 		Order: o.Order, InstructionSet: isa, Backend: CPU}
 	allowed := o.MemoryLimit
 	if allowed == 0 {
@@ -64,7 +64,9 @@ func (p *PropagatorOf[T]) makePlan(dt, limit float64, steps int) error {
 		choices = []Storage{o.Storage}
 	}
 	var noInterior error
-	p.interior, noInterior = newInterior(p.domain)
+	if p.interior, noInterior = newInterior(p.domain); p.equation.Irreversible {
+		p.interior, noInterior = nil, fmt.Errorf("storage %q steps back in time, which the equation %q does not allow", Boundary, p.equation.Name)
+	}
 	if noInterior != nil && o.Storage == Boundary {
 		return noInterior
 	}
@@ -241,14 +243,7 @@ func (p *PropagatorOf[T]) traceBytes(steps int) int {
 
 // measure returns the footprint of a solver.
 func (p *PropagatorOf[T]) measure(d kernels.Domain, threads int) (kernels.Footprint, error) {
-	if !p.options.Reference {
-		return kernels.MeasureCPU[T](d, kernels.CPUOptions{InstructionSet: p.options.InstructionSet, Threads: threads})
-	}
-	r, err := kernels.NewReference(d)
-	if err != nil {
-		return kernels.Footprint{}, err
-	}
-	return kernels.Footprint{Solver: r.Bytes(), State: r.StateSize(), SnapshotElements: r.SnapshotSize(), SnapshotCells: r.SnapshotSize()}, nil
+	return p.solvers.Measure(d, p.kernelOptions(threads))
 }
 
 // refusal returns the error that names the smallest limit under which one of the choices would do.

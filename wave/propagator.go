@@ -22,6 +22,8 @@ type PropagatorOf[T float32 | float64] struct {
 	grid         Grid
 	survey       *Survey
 	options      Options
+	equation     *kernels.Equation
+	solvers      kernels.Solvers[T]
 	layout       layout
 	domain       kernels.Domain
 	plan         Plan
@@ -89,6 +91,13 @@ func NewPropagatorOf[T float32 | float64](g Grid, s *Survey, o Options) (*Propag
 		o.Threads = runtime.GOMAXPROCS(0)
 	}
 	p := &PropagatorOf[T]{grid: g, survey: s, options: o, interpolated: map[*Position]kernels.Points[T]{}}
+	if err := p.chooseSolvers(); err != nil {
+		return nil, err
+	}
+	constants, err := p.equation.Values(o.Constants)
+	if err != nil {
+		return nil, err
+	}
 
 	var added [][2]int
 	for _, ends := range sidesOf(g.Axes()) {
@@ -107,12 +116,12 @@ func NewPropagatorOf[T float32 | float64](g Grid, s *Survey, o Options) (*Propag
 	if n := p.layout.cells(); n > math.MaxInt32 {
 		return nil, fmt.Errorf("%s cells with absorbing layers are %d, more than the %d that the kernels can number: coarsen the grid", Times("%d", p.layout.shape), n, math.MaxInt32)
 	}
-	limit := kernels.MaxTimeStep(o.Order, o.MaxVelocity, g.Spacing...)
+	limit := p.equation.MaxTimeStep(o.Order, o.MaxVelocity, g.Spacing...)
 	dt, err := timeStep(o, s.DT, limit)
 	if err != nil {
 		return nil, err
 	}
-	p.domain = kernels.Domain{Shape: p.layout.shape, Spacing: g.Spacing, Order: o.Order, FreeSurface: o.FreeSurface}
+	p.domain = kernels.Domain{Shape: p.layout.shape, Spacing: g.Spacing, Order: o.Order, FreeSurface: o.FreeSurface, DT: dt, Constants: constants}
 	for axis, sides := range added {
 		a, b := cpmlCoefficients(p.domain.Shape[axis], sides[0], sides[1], g.Spacing[axis], dt, o.MaxVelocity, o.LayerFrequency)
 		p.domain.A, p.domain.B = append(p.domain.A, a), append(p.domain.B, b)
@@ -261,24 +270,29 @@ func (w *worker[T]) close() {
 	}
 }
 
+// chooseSolvers finds the equation in the table and its solvers for this precision.
+func (p *PropagatorOf[T]) chooseSolvers() (err error) {
+	if p.equation, err = kernels.FindEquation(p.options.Equation); err != nil {
+		return err
+	}
+	if !p.options.Reference {
+		p.solvers = kernels.SolversOf[T](p.equation)
+		return nil
+	}
+	of, wide := any(kernels.ReferenceSolvers(p.equation)).(kernels.Solvers[T])
+	if !wide {
+		return fmt.Errorf("the reference kernels work in float64 only")
+	}
+	p.solvers = of
+	return nil
+}
+
+func (p *PropagatorOf[T]) kernelOptions(threads int) kernels.CPUOptions {
+	return kernels.CPUOptions{InstructionSet: p.options.InstructionSet, Threads: threads, WholeGrid: p.options.WholeGrid}
+}
+
 func (p *PropagatorOf[T]) newSolver(d kernels.Domain) (kernels.Solver[T], error) {
-	if p.options.Reference {
-		s, err := kernels.NewReference(d)
-		if err != nil {
-			return nil, err
-		}
-		t, ok := any(s).(kernels.Solver[T])
-		if !ok {
-			return nil, fmt.Errorf("the reference kernels work in float64 only")
-		}
-		return t, nil
-	}
-	s, err := kernels.NewCPU[T](d, kernels.CPUOptions{InstructionSet: p.options.InstructionSet, Threads: p.plan.ThreadsPerShot})
-	if err != nil {
-		return nil, err
-	}
-	s.WholeGrid = p.options.WholeGrid
-	return s, nil
+	return p.solvers.New(d, p.kernelOptions(p.plan.ThreadsPerShot))
 }
 
 func (p *PropagatorOf[T]) acquire() (*worker[T], error) {

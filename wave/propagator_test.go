@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"strings"
 	"testing"
 
 	"gofwi/kernels"
@@ -102,9 +103,24 @@ func noise(n int, seed uint64) []float64 {
 	return v
 }
 
-// eachPhysics calls f for two and three dimensions and every order, with and without a free surface, and with a reflecting side. Each
-// problem has the given number of shots.
+// eachPhysics calls f for each equation of the table (equations_test.go imports those of other packages), two and three dimensions and every
+// order, with and without a free surface, and with a reflecting side. Each problem has the given number of shots.
 func eachPhysics(t *testing.T, shots int, f func(t *testing.T, s testSetup, o Options)) {
+	for _, e := range kernels.Equations() {
+		t.Run(e.Name, func(t *testing.T) { eachGeometry(t, e, shots, f) })
+	}
+}
+
+// equationNames lists the table, for what tests print.
+func equationNames() string {
+	var names []string
+	for _, e := range kernels.Equations() {
+		names = append(names, e.Name)
+	}
+	return "equations " + strings.Join(names, ", ")
+}
+
+func eachGeometry(t *testing.T, e *kernels.Equation, shots int, f func(t *testing.T, s testSetup, o Options)) {
 	for axes := 2; axes <= 3; axes++ {
 		s, side, layer := newTestSetup(shots), Right, 0
 		if axes == 3 {
@@ -112,7 +128,7 @@ func eachPhysics(t *testing.T, shots int, f func(t *testing.T, s testSetup, o Op
 		}
 		for order := 2; order <= 8; order += 2 {
 			for _, free := range []bool{false, true} {
-				o := Options{Order: order, FreeSurface: free, Layer: layer}
+				o := Options{Equation: e.Name, Order: order, FreeSurface: free, Layer: layer}
 				if order == 4 {
 					o.Reflecting = map[Side]bool{side: true}
 				}
@@ -170,7 +186,7 @@ func TestBornAndForwardPassDotProduct(t *testing.T) {
 			t.Errorf("BornAdjoint differs from the gradient by %.1e", e)
 		}
 	})
-	fmt.Printf("verification: dot products of Forward and Born, float64, 2D and 3D, orders 2 to 8, with and without free surface: worst relative difference %.1e\n", worst)
+	fmt.Printf("verification: dot products of Forward and Born, %s, float64, 2D and 3D, orders 2 to 8, with and without free surface: worst relative difference %.1e\n", equationNames(), worst)
 }
 
 // leastSquares returns the misfit ½ Σ (d - observed)² with its adjoint source.
@@ -234,7 +250,7 @@ func TestGradientMatchesTaylorExpansion(t *testing.T) {
 			}
 		}
 	})
-	fmt.Printf("verification: Taylor test of the gradient, float64, 2D and 3D, orders 2 to 8, with and without free surface: slopes %.3f to %.3f\n", least, most)
+	fmt.Printf("verification: Taylor test of the gradient, %s, float64, 2D and 3D, orders 2 to 8, with and without free surface: slopes %.3f to %.3f\n", equationNames(), least, most)
 }
 
 func TestFloat32KernelsMatchReference(t *testing.T) {
@@ -287,7 +303,7 @@ func TestFloat32KernelsMatchReference(t *testing.T) {
 			t.Errorf("misfits %g and %g differ", got.Misfit, want.Misfit)
 		}
 	})
-	fmt.Printf("verification: float32 kernels against the plain float64 reference, 2D and 3D: gradients differ by at most %.1e\n", worst)
+	fmt.Printf("verification: float32 kernels against the plain float64 reference, %s, 2D and 3D: gradients differ by at most %.1e\n", equationNames(), worst)
 }
 
 // shortened returns a survey with the first nt samples of another.
