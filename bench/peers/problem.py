@@ -58,14 +58,24 @@ def write_2d(folder, threads, flush_subnormals):
     )
 
 
-def write_3d(folder, n, threads, interval):
-    """One shot over n^3 cells. The record ends while waves pass, which the gradient must not see as a step: sampled, it would alias."""
+def write_3d(folder, n, threads, interval, inside=False):
+    """One shot over n^3 cells from the surface, or inside from the middle and so short that from 64 cells on nothing comes back from the layers.
+
+    The record ends while waves pass, which the gradient must not see as a step: sampled, it would alias.
+    """
     true = volume(np.random.default_rng(20263), n)
     middle = n // 2
+    if inside:
+        nt, sources = 200, [[middle, middle, middle]]
+        lines = range(n // 4, 3 * n // 4, 6)
+        receivers = [[middle + 4, y, x] for y in lines for x in lines]
+    else:
+        nt, sources = 240, [[4, middle, middle]]
+        receivers = [[2, y, x] for y in range(4, n, 8) for x in range(4, n, 8)]
     return write(
-        folder, true, np.broadcast_to(true.mean(axis=(1, 2), keepdims=True), true.shape), nt=240, peak=15.0, vmax=3500.0, threads=threads, taper=60,
-        sources=[[4, middle, middle]],
-        receivers=[[2, y, x] for y in range(4, n, 8) for x in range(4, n, 8)],
+        folder, true, np.broadcast_to(true.mean(axis=(1, 2), keepdims=True), true.shape), nt=nt, peak=15.0, vmax=3500.0, threads=threads, taper=60,
+        sources=sources,
+        receivers=receivers,
         interval=interval,  # steps between stored samples in gradients
     )
 

@@ -138,7 +138,7 @@ def compare_2d(options, ours, folder):
 
 
 def compare_3d(options, ours, folder):
-    description = problem.write_3d(folder, options.cells, options.threads, INTERVAL)
+    description = problem.write_3d(folder, options.cells, options.threads, INTERVAL, options.inside)
     workers = [Worker("ours", [ours], folder, options.threads), Worker("devito", [options.devito, HERE / "devito_bench.py"], folder, options.threads)]
     c = Comparison(folder, description, CASES_3D, workers, options.repeats)
     return (
@@ -155,6 +155,7 @@ def main():
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--cells", type=int, default=200, help="of the 3D problem along each axis, without layers")
+    parser.add_argument("--inside", action="store_true", help="3D problem away from the layers, in which the codes differ")
     parser.add_argument("--keep-subnormals", action="store_true", help="leave Deepwave's handling of subnormal numbers as installed (slower)")
     options = parser.parse_args()
 
