@@ -37,6 +37,9 @@ func newGPUBackend[T float32 | float64](p *PropagatorOf[T], steps int) (*gpuBack
 	if p.options.Reference || p.options.Storage == Disk {
 		return nil, fmt.Errorf("GPUs have neither reference kernels nor storage %q", Disk)
 	}
+	if p.equation.Name != kernels.Acoustic {
+		return nil, fmt.Errorf("GPUs have kernels of equation %q, not of %q", kernels.Acoustic, p.equation.Name)
+	}
 	devices, err := cuda.Devices()
 	if err != nil {
 		return nil, err
@@ -133,7 +136,7 @@ func (p *PropagatorOf[T]) planOnGPU(dt, limit float64, steps int) error {
 	if o.DeviceMemoryLimit > 0 {
 		allowed = min(allowed, o.DeviceMemoryLimit)
 	}
-	base := Plan{SolverShape: p.layout.shape, DT: dt, Steps: steps, StabilityLimit: limit, MaxVelocity: o.MaxVelocity, MaxFrequency: o.MaxFrequency, Order: o.Order,
+	base := Plan{Equation: p.equation.Name, SolverShape: p.layout.shape, DT: dt, Steps: steps, StabilityLimit: limit, MaxVelocity: o.MaxVelocity, MaxFrequency: o.MaxFrequency, Order: o.Order,
 		InstructionSet: "CUDA", ThreadsPerShot: 1, Backend: CUDA}
 	for _, d := range p.gpu.devices {
 		base.Devices = append(base.Devices, d.String())
