@@ -5,6 +5,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"math"
 	"os"
 	"path/filepath"
@@ -67,13 +68,19 @@ func TestCUDARunThatFailsIsResumedOnTheCPU(t *testing.T) {
 	}
 	file, flags := tinyRun(t)
 	out := filepath.Join(t.TempDir(), "result")
-	t.Setenv("FAKECUDA_FAIL", "3000")
-	text, err := execute(context.Background(), append([]string{"run", file, "--out", out, "--backend", "cuda"}, flags...)...)
-	if err == nil || !strings.Contains(err.Error(), "a kernel failed (CUDA error 719)") || !strings.Contains(err.Error(), "the run is saved") {
-		t.Fatalf("got %v\n%s", err, text)
+	// later and later, until something has been saved before
+	for launches := 1000; launches < 10000; launches += 400 {
+		t.Setenv("FAKECUDA_FAIL", fmt.Sprint(launches))
+		text, err := execute(context.Background(), append([]string{"run", file, "--out", out, "--overwrite", "--backend", "cuda"}, flags...)...)
+		if err == nil || !strings.Contains(err.Error(), "a kernel failed (CUDA error 719)") {
+			t.Fatalf("got %v\n%s", err, text)
+		}
+		os.Unsetenv("FAKECUDA_FAIL")
+		if strings.Contains(err.Error(), "the run is saved") {
+			break
+		}
 	}
-	os.Unsetenv("FAKECUDA_FAIL")
-	text, err = execute(context.Background(), "run", file, "--out", out, "--resume", "--backend", "cpu", "-q")
+	text, err := execute(context.Background(), "run", file, "--out", out, "--resume", "--backend", "cpu", "-q")
 	if err != nil || !strings.Contains(text, "resumed") {
 		t.Fatalf("%v\n%s", err, text)
 	}

@@ -138,7 +138,7 @@ static std::mutex lock;
 static std::map<Pointer, Allocation> allocations;
 static long used[16];
 static std::atomic<bool> failed[16]; // a device whose kernel has failed does nothing more
-static std::atomic<long> launches;
+static std::atomic<long> launches, fail_at{-1};
 
 static thread_local int device = -1;
 
@@ -170,8 +170,13 @@ static int ready()
 {
 	if (device < 0)
 		return INVALID_CONTEXT;
-	if (setting("FAKECUDA_FAIL", -1) < 0)
-		failed[device] = false, launches = 0;
+	const long fail = setting("FAKECUDA_FAIL", -1);
+	if (fail != fail_at) { // another fault than before, or none
+		fail_at = fail;
+		launches = 0;
+		for (auto &f : failed)
+			f = false;
+	}
 	return failed[device] ? LAUNCH_FAILED : 0;
 }
 
