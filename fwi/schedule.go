@@ -29,7 +29,7 @@ func DefaultStages(low, high, vmin, maxOffset float64, iterations int) []Stage {
 	var stages []Stage
 	for _, n := range firstOffsets {
 		if offset := n * vmin / first; offset < 0.75*maxOffset {
-			stages = append(stages, Stage{MaxFrequency: round(first), Iterations: many(first) / 2, MaxOffset: math.Round(offset/10) * 10})
+			stages = append(stages, Stage{MaxFrequency: round(first), Iterations: max(1, many(first)/4), MaxOffset: math.Round(offset/10) * 10})
 		}
 	}
 	steps := int(math.Round(math.Log(high/first) / math.Log(stageRatio)))
