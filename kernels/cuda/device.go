@@ -33,7 +33,8 @@ type driver interface {
 	// kernel returns a kernel of a module, which is loaded when it is first asked for.
 	kernel(module, name string) (kernel, error)
 	launch(k kernel, grid, block [2]int, arguments ...uint64) error
-	synchronize() error
+	synchronize() error // waits for what was launched
+	finishWork() error  // waits for everything
 	record(f func() error) (graph, error)
 	hostAlloc(bytes int) (unsafe.Pointer, error)
 	hostFree(p unsafe.Pointer) error

@@ -164,6 +164,8 @@ func (g *gpu) launch(k kernel, grid, block [2]int, arguments ...uint64) error {
 
 func (g *gpu) synchronize() error { return sentence(cudashim.Synchronize(g.stream)) }
 
+func (g *gpu) finishWork() error { return sentence(cu.Synchronize()) }
+
 type recording struct {
 	*cudashim.Graph
 	stream cu.Stream

@@ -57,6 +57,12 @@ var claims = []claim{
 		"./fwi", []string{"TestEvaluatorsGradientMatchesFiniteDifferences"}},
 	{"Resuming and threads of a run", "An interrupted inversion that is resumed ends with the same bits, as it does on any number of threads.",
 		"./fwi", []string{"TestResumedRunEndsWithTheSameBits", "TestThreadsDoNotChangeARun"}},
+	{"CUDA kernels, on the fake driver", "On a driver that runs the CUDA kernels on the CPU, and on no GPU, batches of shots record, scatter and image what the CPU's kernels do, to 1e-11 in float64 and 5e-6 in float32; the adjoint is that of the discrete scheme to 1e-11.",
+		"./kernels/cuda", []string{"TestBatchesMatchTheCPU", "TestBatchAdjointPassesDotProduct", "TestChunksAndBatchesDoNotChangeABit", "TestPTXIsOfThePresentSource"}},
+	{"CUDA backend, on the fake driver", "On the same driver, and on no GPU, gradients with every storage strategy are the CPU's, device memory returns to where it was, plans stay within the device's memory and are made anew where it has shrunk.",
+		"./wave", []string{"TestCUDAGradientsAreThoseOfTheCPU", "TestCUDAInSinglePrecisionIsTheCPU", "TestCUDABatchesKeepShotsApart", "TestCUDAPlansWithinTheDeviceMemory"}},
+	{"Faults of GPUs, on the fake driver", "No driver, no device, an old driver and a failing kernel are sentences; a run in which a kernel fails is saved and resumed on the CPU.",
+		"./cmd/fwi", []string{"TestCUDARunThatFailsIsResumedOnTheCPU", "TestCUDARunTakesTheGPUAndArrivesWhereTheCPUDoes"}},
 }
 
 // result is what the tests of a claim did.
@@ -67,8 +73,16 @@ type result struct {
 	failed  []string
 }
 
+// tags returns those of the build in which the claim's tests are: what runs on GPUs needs cuda, and the environment that scripts/verify sets.
+func (c claim) tags() string {
+	if c.pkg == "./kernels/cuda" || strings.HasPrefix(c.tests[0], "TestCUDA") {
+		return "cuda"
+	}
+	return ""
+}
+
 func (c claim) command() string {
-	return fmt.Sprintf("go test -count=1 -v -run '^(%s)$' %s", strings.Join(c.tests, "|"), c.pkg)
+	return fmt.Sprintf("go test -count=1 -v%s -run '^(%s)$' %s", strings.TrimSuffix(" -tags "+c.tags(), " -tags "), strings.Join(c.tests, "|"), c.pkg)
 }
 
 func (r *result) verdict() string {
@@ -87,7 +101,7 @@ func measure(ctx context.Context) ([]result, error) {
 	for i, c := range claims {
 		fmt.Fprintf(os.Stderr, "%s\n", c.command())
 		results[i].claim = c
-		cmd := exec.CommandContext(ctx, "go", "test", "-count=1", "-json", "-run", "^("+strings.Join(c.tests, "|")+")$", c.pkg)
+		cmd := exec.CommandContext(ctx, "go", "test", "-count=1", "-json", "-tags", c.tags(), "-run", "^("+strings.Join(c.tests, "|")+")$", c.pkg)
 		cmd.Stderr = os.Stderr
 		out, err := cmd.StdoutPipe()
 		if err != nil {
