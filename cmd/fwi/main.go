@@ -25,7 +25,7 @@ func newRootCommand() *cobra.Command {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(newRunCommand(), newModelCommand(), newGradientCommand(), newCheckCommand(), newDemoCommand(), newDoctorCommand(), newInfoCommand(), newPlotCommand(), newImportCommand(), newExportCommand())
+	root.AddCommand(newRunCommand(), newModelCommand(), newGradientCommand(), newCheckCommand(), newDemoCommand(), newDoctorCommand(), newInfoCommand(), newPlotCommand(), newImportCommand(), newExportCommand(), newBenchCommand())
 	return root
 }
 
