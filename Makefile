@@ -12,7 +12,7 @@ DEVITO := build/devito-venv/bin/python
 # What a build with CUDA needs besides (scripts/cuda/setup): cuda.h, and a library to link with in which nothing is
 CUDA_ENV := CGO_CFLAGS="-O2 -g -I$(CURDIR)/build/cuda/include" CGO_LDFLAGS="-O2 -g -L$(CURDIR)/build/cuda/lib"
 # Tests of what runs on GPUs, through a driver that runs the same kernels on the CPU
-CUDA_TEST = $(CUDA_ENV) FWI_CUDA_DRIVER=$(CURDIR)/build/cuda/fake/libcuda.so.1 go test -json $(TEST_FLAGS) -tags cuda
+CUDA_TEST = $(CUDA_ENV) FAKECUDA_DEVICES=2 FWI_CUDA_DRIVER=$(CURDIR)/build/cuda/fake/libcuda.so.1 go test -json $(TEST_FLAGS) -tags cuda
 
 .PHONY: help setup build cuda ptx run test bench-kernels bench-storage bench-peers bench-convergence bench-convergence-quick verify clean
 
@@ -50,7 +50,7 @@ test: setup ## vet and run all tests, and count them
 		$(CUDA_TEST) ./kernels/cuda || status=1; \
 		$(CUDA_TEST) -run CUDA ./wave ./cmd/fwi || status=1; \
 		$(CUDA_TEST) -race -short ./kernels/cuda || status=1; \
-		$(CUDA_TEST) -race -short -run 'CUDA(Gradients|Batches|Stops)' ./wave || status=1; \
+		$(CUDA_TEST) -race -short -run 'CUDA(Several|Batches|Stops)' ./wave || status=1; \
 		exit $$status; } | build/count-tests scripts/test-floor
 
 bench-kernels: setup ## measure the wave kernels against what a core can do

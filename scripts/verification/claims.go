@@ -59,8 +59,8 @@ var claims = []claim{
 		"./fwi", []string{"TestResumedRunEndsWithTheSameBits", "TestThreadsDoNotChangeARun"}},
 	{"CUDA kernels, on the fake driver", "On a driver that runs the CUDA kernels on the CPU, and on no GPU, batches of shots record, scatter and image what the CPU's kernels do, to 1e-11 in float64 and 5e-6 in float32; the adjoint is that of the discrete scheme to 1e-11.",
 		"./kernels/cuda", []string{"TestBatchesMatchTheCPU", "TestBatchAdjointPassesDotProduct", "TestChunksAndBatchesDoNotChangeABit", "TestPTXIsOfThePresentSource"}},
-	{"CUDA backend, on the fake driver", "On the same driver, and on no GPU, gradients with every storage strategy are the CPU's, device memory returns to where it was, plans stay within the device's memory and are made anew where it has shrunk.",
-		"./wave", []string{"TestCUDAGradientsAreThoseOfTheCPU", "TestCUDAInSinglePrecisionIsTheCPU", "TestCUDABatchesKeepShotsApart", "TestCUDAPlansWithinTheDeviceMemory"}},
+	{"CUDA backend, on the fake driver", "On the same driver, and on no GPU, gradients with every storage strategy are the CPU's, device memory returns to where it was, several devices give what one gives, plans stay within the device's memory and are made anew where it has shrunk.",
+		"./wave", []string{"TestCUDAGradientsAreThoseOfTheCPU", "TestCUDAInSinglePrecisionIsTheCPU", "TestCUDABatchesKeepShotsApart", "TestCUDASeveralDevicesGiveWhatOneGives", "TestCUDAPlansWithinTheDeviceMemory"}},
 	{"Faults of GPUs, on the fake driver", "No driver, no device, an old driver and a failing kernel are sentences; a run in which a kernel fails is saved and resumed on the CPU.",
 		"./cmd/fwi", []string{"TestCUDARunThatFailsIsResumedOnTheCPU", "TestCUDARunTakesTheGPUAndArrivesWhereTheCPUDoes"}},
 }
