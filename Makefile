@@ -14,7 +14,7 @@ CUDA_ENV := CGO_CFLAGS="-O2 -g -I$(CURDIR)/build/cuda/include" CGO_LDFLAGS="-O2 
 # Tests of what runs on GPUs, through a driver that runs the same kernels on the CPU
 CUDA_TEST = $(CUDA_ENV) FAKECUDA_DEVICES=2 FWI_CUDA_DRIVER=$(CURDIR)/build/cuda/fake/libcuda.so.1 go test -json $(TEST_FLAGS) -tags cuda
 
-.PHONY: help setup build cuda ptx run test bench-kernels bench-storage bench-peers bench-convergence bench-convergence-quick verify clean
+.PHONY: help setup build cuda ptx run test bench-kernels bench-storage bench-peers bench-accuracy bench-convergence bench-convergence-quick verify clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' Makefile
@@ -70,6 +70,9 @@ bench-peers: ## install the codes to compare with and time them side by side wit
 	@test -x $(DEVITO) || /usr/bin/python3 -m venv build/devito-venv
 	@$(DEVITO) -m pip install -q --disable-pip-version-check -r bench/peers/requirements-devito.txt
 	@$(PEERS) bench/peers/run.py --devito $(DEVITO)
+
+bench-accuracy: build ## time to solution against the same inversion written with Deepwave (after 'make bench-peers'; PROBLEM=FILE.h5)
+	@$(PEERS) bench/peers/accuracy.py $(PROBLEM)
 
 bench-convergence: build ## compare methods on generated sections and, where it is, Marmousi: an hour and more
 	@bench/convergence/run
