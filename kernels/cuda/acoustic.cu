@@ -26,7 +26,7 @@
 #define R1 ACOUSTIC_CPML_RADIUS(R)
 #if DIM == 3
 #define BX 32
-#define BY 16
+#define BY 8
 #define RY R
 #else
 #define BX 64
@@ -234,8 +234,8 @@ template <bool ADJOINT> static __device__ __forceinline__ void NAME(step)(const 
 	if (blockIdx.x == 0 && shot == 0 && thread == 0)
 		job->clock[1 - parity] = ADJOINT ? n - 1 : n + 1;
 
-	const REAL *u = job->field[parity] + shot * job->size, *m = job->m;
-	REAL *q = job->field[1 - parity] + shot * job->size;
+	const REAL *__restrict__ u = job->field[parity] + shot * job->size, *__restrict__ m = job->m;
+	REAL *__restrict__ q = job->field[1 - parity] + shot * job->size;
 	const bool imaged = job->every > 0 && n % job->every == job->phase;
 	const long long slot = imaged ? ((long long)(n / job->every - job->first) * job->shots + shot) * job->size : 0;
 	const int *planes = job->inject_plane + (shot * tiles + t) * (nz + 1);

@@ -47,7 +47,7 @@ const (
 
 func tileOf(axes int) (x, y int) {
 	if axes == 3 {
-		return 32, 16
+		return 32, 8
 	}
 	return 64, 1
 }
