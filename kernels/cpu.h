@@ -42,7 +42,7 @@ typedef struct {
 	void *az, *bz;       // CPML coefficients per row [rows]
 	void *ax, *bx;       // per column [width]
 	cpml_block z[2], x[2];
-	void *strip;         // w in CPU_ROWS rows of a block of columns; in 3D what CPML adds to w, [thread][CPU_PLANES][tile_width]
+	void *strip;         // w in CPU_ROWS rows of a block of columns; in 3D what CPML adds to w, [thread][CPU_PLANES + 1][tile_width]
 	// By block of CPU_ROWS rows: where fields and memory variables may differ from zero; where the current step changes
 	// them; where an adjoint step needs to (if limited).
 	cpu_range *reached, *active, *limit;
@@ -56,7 +56,6 @@ typedef struct {
 	double iy;           // 1/dy
 	void *ay, *by;       // [ny]
 	cpml_block y[2];
-	const void *zeros;   // a row of zeros
 	int tiles, x_cuts;
 	const cpu_tile *tile;
 	const int *x_cut;    // first columns of strips, and the width

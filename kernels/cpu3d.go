@@ -50,7 +50,6 @@ func (s *CPU[T]) init3D(threads int) error {
 	c.az, c.bz = s.reals(d.A[0], planes), s.reals(d.B[0], planes)
 	c.ay, c.by = s.reals(d.A[1], ny), s.reals(d.B[1], ny)
 	c.ax, c.bx = s.reals(d.A[2], width), s.reals(d.B[2], width)
-	c.zeros = s.plane(1, width, 0, 0)
 
 	blocks := func(out *[2]C.cpml_block, ranges [2][2]int, rowsOf func(begin, end int) int) {
 		for i, r := range ranges {
@@ -82,8 +81,9 @@ func (s *CPU[T]) init3D(threads int) error {
 	c.x_cuts = C.int(len(columns))
 	c.x_cut = (*C.int)(s.alloc(len(columns)*int(unsafe.Sizeof(C.int(0))), false))
 	copy(unsafe.Slice(c.x_cut, len(columns)), columns)
-	c.strip = s.plane(threads*together, int(c.tile_width), 0, 0)
-	tiles := tile(planes, ny, threads, tileBytes/((together+3*halo)*stride*int(unsafe.Sizeof(T(0)))), widen(inZ, radius, nz), widen(inY, radius, ny))
+	c.strip = s.plane(threads*(together+1), int(c.tile_width), 0, 0)
+	ahead := max(radius, 2*LayerRadius(d.Order)) // AHEAD of the kernels
+	tiles := tile(planes, ny, threads, tileBytes/((together+3*halo)*stride*int(unsafe.Sizeof(T(0)))), widen(inZ, ahead, nz), widen(inY, ahead, ny))
 	c.tiles = C.int(len(tiles))
 	c.tile = (*C.cpu_tile)(s.alloc(len(tiles)*int(unsafe.Sizeof(C.cpu_tile{})), false))
 	copy(unsafe.Slice(c.tile, len(tiles)), tiles)
@@ -118,11 +118,11 @@ func layerRanges(a []float64, radius int) [2][2]int {
 	return out
 }
 
-// widen adds the radius on both sides of ranges within 0 … n.
-func widen(ranges [2][2]int, radius, n int) [2][2]int {
+// widen adds cells on both sides of ranges within 0 … n.
+func widen(ranges [2][2]int, cells, n int) [2][2]int {
 	for i, r := range ranges {
 		if r[1] > 0 {
-			ranges[i] = [2]int{max(0, r[0]-radius), min(n, r[1]+radius)}
+			ranges[i] = [2]int{max(0, r[0]-cells), min(n, r[1]+cells)}
 		}
 	}
 	return ranges

@@ -10,9 +10,8 @@
 // Memory variables interleave the rows of PLANES planes, and of x also ψ and ζ, so that a row's step finds them in one piece: as short pieces all
 // over memory they took as much time as the fields.
 //
-// CPML adds to w what its axis asks for, cell by cell: memory variables run R cells (s of the adjoint 2R) ahead of the cell that is
-// stepped, so that every field is still read once. No tile ends within R cells of a layer, so that none needs another's memory
-// variables of the same step.
+// CPML adds to w what its axis asks for: memory variables run R1 cells (s of the adjoint AHEAD) ahead of the cells that are
+// stepped, so that every field is still read once. No tile ends so near a layer that it needs another's memory variables of the same step.
 //
 // Fields have CPU_HALO planes and rows of zeros (or of odd images above) and CPU_LANES columns of zeros between rows.
 
@@ -29,7 +28,7 @@ typedef struct {
 	REAL *snapshot;     // forward: written; adjoint: read
 	REAL *gradient;     // adjoint
 	REAL *illumination; // adjoint, or null
-	REAL *extra;        // what CPML adds to w: [PLANES][tile_width]
+	REAL *extra;        // what CPML adds to w: [PLANES][tile_width], and behind it a row of zeros
 } NAME(pass3d);
 
 // One layer across z or y, seen from a row of cells.
@@ -40,7 +39,7 @@ typedef struct {
 	ptrdiff_t next, row;        // to the next row in fields and in memory variables
 	int begin, end, origin;     // cells along the axis; the one at which the memory variables begin
 	REAL *first, *second;       // ψ and ζ, or p and s
-	const REAL *zero;
+	REAL *zero;
 } NAME(layer);
 
 // A z layer (axis 0) or y layer (axis 1) whose memory variables of the row of cells begin at an offset.
@@ -52,25 +51,15 @@ INLINE NAME(layer) NAME(layer_at)(const NAME(pass3d) *pass, int axis, const cpml
 	                     .reach = axis ? s->stride : s->plane, .outer = PLANES * (axis ? inner : s->ny * inner), .inner = inner,
 	                     .next = s->stride, .row = PLANES * s->width,
 	                     .begin = block->begin, .end = block->end, .origin = axis ? block->begin : block->begin / PLANES * PLANES,
-	                     .first = (REAL *)block->memory[0] + offset, .second = (REAL *)block->memory[1] + offset, .zero = s->zeros};
+	                     .first = (REAL *)block->memory[0] + offset, .second = (REAL *)block->memory[1] + offset,
+	                     .zero = pass->extra + PLANES * s->tile_width};
 }
 
-// The row of a memory variable at cell i along the axis.
+// The row of a memory variable at cell i along the axis; outside the layer a row of zeros, to which nothing but zeros is written.
 INLINE REAL *NAME(memory_at)(const NAME(layer) *l, REAL *memory, int i)
 {
 	const int k = i - l->origin;
-	return memory + k / PLANES * l->outer + k % PLANES * l->inner;
-}
-
-// s at cell i along the axis, in n columns; u is η there.
-INLINE void NAME(advance_second)(const NAME(layer) *l, int i, const REAL *u, int columns)
-{
-	const REAL a = l->a[i], b = l->b[i];
-	REAL *s = NAME(memory_at)(l, l->second, i);
-	for (int j = 0; j < columns; j += LANES) {
-		PREFETCH(s + l->row + j);
-		STORE(s + j, CPML_MEMORY(LOAD(s + j), a, b, LOAD(u + j)));
-	}
+	return i >= l->begin && i < l->end ? memory + k / PLANES * l->outer + k % PLANES * l->inner : l->zero;
 }
 
 INLINE int NAME(max)(int a, int b) { return a > b ? a : b; }
@@ -161,7 +150,7 @@ static void NAME(run3d)(int adjoint, cpu_solver *s, const cpu_run *run, const cp
 {
 	NAME(pass3d) pass = {.solver = s, .now = s->now, .before = s->before, .gradient = run->gradient,
 	                     .illumination = run->illuminate ? run->illumination : NULL,
-	                     .extra = (REAL *)s->strip + (ptrdiff_t)thread * PLANES * s->tile_width};
+	                     .extra = (REAL *)s->strip + (ptrdiff_t)thread * (PLANES + 1) * s->tile_width};
 	const double *d2[3] = {s->d2z, s->d2y, s->d2x}, inverse[3] = {s->iz, s->iy, s->ix};
 	for (int axis = 0; axis < 3; axis++)
 		for (int k = 0; k <= s->radius; k++) {

@@ -6,93 +6,137 @@
 #define STEP(x) STEP2(x, RADIUS)
 #define NOINLINE static __attribute__((noinline))
 
-// The rows from i-R to i+R of a memory variable; those outside the layer are zero.
-INLINE void STEP(taps)(const NAME(layer) *l, REAL *memory, int i, const REAL **tap)
-{
-	for (int k = -R; k <= R; k++)
-		tap[k + R] = i + k >= l->begin && i + k < l->end ? NAME(memory_at)(l, memory, i + k) : l->zero;
-}
+#define AHEAD (2 * R1 > R ? 2 * R1 : R) // cells that s, or the field that drives a layer, is needed ahead of the cell that is stepped
 
-INLINE VEC STEP(d1_taps)(const REAL *c, VEC sum, const REAL *const *tap, int j)
-{
-#pragma GCC unroll 4
-	for (int k = 1; k <= R; k++)
-		sum += c[k] * (LOAD(tap[R + k] + j) - LOAD(tap[R - k] + j));
-	return sum;
-}
+// What a layer does to COUNT ≤ PLANES cells along its axis from cell i on, in a row of columns: rows of its memory variables, and coefficients
+// that are zero outside it.
+typedef struct {
+	REAL *first[PLANES + 2 * MAX_RADIUS];  // ψ or p from cell i-R1 on; those before i+R1 have been advanced
+	REAL *second[PLANES + 2 * MAX_RADIUS]; // ζ from cell i on; s from cell i-R on, those before i+AHEAD have been advanced
+	REAL a[PLANES + MAX_RADIUS], b[PLANES + MAX_RADIUS]; // from cell i on
+} STEP(rows);
 
-INLINE VEC STEP(d2_taps)(const REAL *c, VEC sum, const REAL *const *tap, int j)
+INLINE void STEP(layer_rows)(const int adjoint, const int count, const NAME(layer) *l, int i, STEP(rows) *t)
 {
-#pragma GCC unroll 4
-	for (int k = 1; k <= R; k++)
-		sum += c[k] * (LOAD(tap[R + k] + j) + LOAD(tap[R - k] + j));
-	return sum;
-}
-
-// ψ or p at cell i along the axis.
-NOINLINE void STEP(advance_first)(int adjoint, const NAME(layer) *l, int i, const REAL *u, int columns)
-{
-	const REAL a = l->a[i], b = l->b[i];
-	REAL c1[MAX_RADIUS + 1];
-	for (int k = 1; k <= R; k++)
-		c1[k] = l->d1[k];
-	REAL *memory = NAME(memory_at)(l, l->first, i);
-	const REAL *now[2 * MAX_RADIUS + 1], *second[2 * MAX_RADIUS + 1];
-	const VEC none = {0};
-	for (int k = -R; k <= R; k++)
-		now[k + R] = u + k * l->reach;
-	if (adjoint)
-		STEP(taps)(l, l->second, i, second);
-	for (int j = 0; j < columns; j += LANES) {
-		PREFETCH(now[2 * R] + l->next + j);
-		VEC drive = STEP(d1_taps)(c1, none, now, j);
-		if (adjoint)
-			drive = STEP(d1_taps)(c1, drive, second, j);
-		PREFETCH(memory + l->row + j);
-		STORE(memory + j, CPML_MEMORY(LOAD(memory + j), a, b, drive));
+	for (int k = 0; k < count + 2 * R1; k++)
+		t->first[k] = NAME(memory_at)(l, l->first, i - R1 + k);
+	for (int k = 0; k < count + (adjoint ? R + AHEAD : 0); k++)
+		t->second[k] = NAME(memory_at)(l, l->second, adjoint ? i - R + k : i + k);
+	for (int k = 0; k < count + AHEAD; k++) {
+		const int inside = i + k >= l->begin && i + k < l->end;
+		t->a[k] = inside ? l->a[i + k] : 0;
+		t->b[k] = inside ? l->b[i + k] : 0;
 	}
 }
 
-// Adds the layer's part of w in cell i along the axis.
-NOINLINE void STEP(add_layer)(int adjoint, const NAME(layer) *l, int i, const REAL *u, int columns, REAL *extra)
+INLINE VEC STEP(d1_at)(const REAL *c, const VEC *u)
 {
-	const REAL *first[2 * MAX_RADIUS + 1], *now[2 * MAX_RADIUS + 1];
+	VEC sum = c[1] * (u[1] - u[-1]);
+	if (R1 > 1)
+		sum += c[2] * (u[2] - u[-2]);
+	return sum;
+}
+
+// Advances the memory variables of a z or y layer that a step of COUNT cells from i on needs and steps before did not, and sets extra, or adds to
+// it, the layer's part of w. u is the field's row in cell i, COUNT rows of extra are tile_width apart.
+INLINE void STEP(step_layer)(const int adjoint, const int count, const NAME(layer) *l, int i, const REAL *u, int columns, REAL *extra,
+                             int tile_width, int add)
+{
+	STEP(rows) t;
+	STEP(layer_rows)(adjoint, count, l, i, &t);
+	const ptrdiff_t reach = l->reach, next = l->next, row = l->row;
 	REAL c1[MAX_RADIUS + 1], c2[MAX_RADIUS + 1];
 	for (int k = 0; k <= R; k++) {
 		c1[k] = l->d1[k];
 		c2[k] = l->d2[k];
 	}
-	STEP(taps)(l, l->first, i, first);
-	if (adjoint) {
-		const REAL *second[2 * MAX_RADIUS + 1];
-		STEP(taps)(l, l->second, i, second);
-		for (int j = 0; j < columns; j += LANES) {
-			VEC sum = LOAD(extra + j) + c2[0] * LOAD(second[R] + j);
-			STORE(extra + j, STEP(d1_taps)(c1, STEP(d2_taps)(c2, sum, second, j), first, j));
-		}
-		return;
-	}
-	const VEC none = {0};
-	if (i < l->begin || i >= l->end) { // ψ of the layer reaches here, but ζ is zero
-		for (int j = 0; j < columns; j += LANES)
-			STORE(extra + j, STEP(d1_taps)(c1, LOAD(extra + j), first, j));
-		return;
-	}
-	const REAL a = l->a[i], b = l->b[i];
-	REAL *second = NAME(memory_at)(l, l->second, i);
-	for (int k = -R; k <= R; k++)
-		now[k + R] = u + k * l->reach;
 	for (int j = 0; j < columns; j += LANES) {
-		VEC d1 = STEP(d1_taps)(c1, none, first, j);
-		VEC zeta = CPML_MEMORY(LOAD(second + j), a, b, STEP(d2_taps)(c2, c2[0] * LOAD(u + j) + d1, now, j));
-		PREFETCH(second + l->row + j);
-		STORE(second + j, zeta);
-		STORE(extra + j, LOAD(extra + j) + d1 + zeta);
+		// From cell i-R on: u, or s; from cell i on in the adjoint η, then η + s.
+		VEC second[PLANES + 2 * MAX_RADIUS], eta[PLANES + MAX_RADIUS], first[PLANES + 2 * MAX_RADIUS];
+		if (adjoint) {
+#pragma GCC unroll 16
+			for (int k = 0; k < count + 2 * R1; k++)
+				eta[k] = LOAD(u + k * reach + j);
+#pragma GCC unroll 16
+			for (int k = 0; k < R + AHEAD; k++)
+				second[k] = LOAD(t.second[k] + j);
+#pragma GCC unroll 4
+			for (int r = 0; r < count; r++) {
+				REAL *s = t.second[R + AHEAD + r] + j;
+				second[R + AHEAD + r] = CPML_MEMORY(LOAD(s), t.a[AHEAD + r], t.b[AHEAD + r], AHEAD == 2 * R1 ? eta[AHEAD + r] : LOAD(u + (AHEAD + r) * reach + j));
+				STORE(s, second[R + AHEAD + r]);
+				PREFETCH(s + row);
+			}
+#pragma GCC unroll 16
+			for (int k = 0; k < count + 2 * R1; k++)
+				eta[k] += second[R + k];
+		} else {
+#pragma GCC unroll 16
+			for (int k = 0; k < count + R + AHEAD; k++)
+				second[k] = LOAD(u + (k - R) * reach + j);
+		}
+		const VEC *drive = adjoint ? eta : second + R;
+#pragma GCC unroll 8
+		for (int k = 0; k < 2 * R1; k++)
+			first[k] = LOAD(t.first[k] + j);
+#pragma GCC unroll 4
+		for (int r = 0; r < count; r++) {
+			REAL *m = t.first[2 * R1 + r] + j;
+			first[2 * R1 + r] = CPML_MEMORY(LOAD(m), t.a[R1 + r], t.b[R1 + r], STEP(d1_at)(c1, drive + R1 + r));
+			STORE(m, first[2 * R1 + r]);
+			PREFETCH(m + row);
+			PREFETCH(u + (AHEAD + r) * reach + next + j);
+		}
+#pragma GCC unroll 4
+		for (int r = 0; r < count; r++) {
+			const VEC d1 = STEP(d1_at)(c1, first + R1 + r);
+			VEC w = NAME(d2_column)(R, c2, d1 + c2[0] * second[R + r], second + R + r);
+			if (!adjoint) {
+				REAL *zeta = t.second[r] + j;
+				w = CPML_MEMORY(LOAD(zeta), t.a[r], t.b[r], w);
+				STORE(zeta, w);
+				PREFETCH(zeta + row);
+				w += d1;
+			}
+			REAL *out = extra + r * tile_width + j;
+			if (add)
+				w += LOAD(out);
+			STORE(out, w);
+		}
 	}
 }
 
-// Advances the memory variables of an x layer in one row (in the order in which they are stored) and adds the layer's part of w. ψ, p and s stay in registers until
-// their neighbours have been differenced.
+// Advances the memory variables of a z or y layer in the cells that the first step of a tile, from cell i on, needs and finds not advanced.
+INLINE void STEP(begin_layer)(const int adjoint, const NAME(layer) *l, int i, const REAL *u, int columns)
+{
+	REAL c1[MAX_RADIUS + 1];
+	for (int k = 0; k <= R1; k++)
+		c1[k] = l->d1[k];
+	for (int k = NAME(max)(i, l->begin); adjoint && k < NAME(min)(i + AHEAD, l->end); k++)
+		for (int j = 0; j < columns; j += LANES) {
+			REAL *s = NAME(memory_at)(l, l->second, k) + j;
+			STORE(s, CPML_MEMORY(LOAD(s), l->a[k], l->b[k], LOAD(u + (k - i) * l->reach + j)));
+		}
+	for (int k = NAME(max)(i, l->begin); k < NAME(min)(i + R1, l->end); k++) {
+		const REAL *s[2 * MAX_RADIUS + 1];
+		for (int n = -R1; adjoint && n <= R1; n++)
+			s[R1 + n] = NAME(memory_at)(l, l->second, k + n);
+		for (int j = 0; j < columns; j += LANES) {
+			VEC drive[2 * MAX_RADIUS + 1];
+#pragma GCC unroll 8
+			for (int n = -R1; n <= R1; n++) {
+				drive[R1 + n] = LOAD(u + (k - i + n) * l->reach + j);
+				if (adjoint)
+					drive[R1 + n] += LOAD(s[R1 + n] + j);
+			}
+			REAL *m = NAME(memory_at)(l, l->first, k) + j;
+			STORE(m, CPML_MEMORY(LOAD(m), l->a[k], l->b[k], STEP(d1_at)(c1, drive + R1)));
+		}
+	}
+}
+
+// Advances the memory variables of an x layer in one row (in the order in which they are stored) and adds all of w along x. ψ, p and s stay in
+// registers until their neighbours have been differenced.
 INLINE void STEP(add_layer_x)(const int adjoint, const NAME(pass3d) *pass, const cpml_block *block, const REAL *u, ptrdiff_t row,
                               REAL *extra)
 {
@@ -119,19 +163,17 @@ INLINE void STEP(add_layer_x)(const int adjoint, const NAME(pass3d) *pass, const
 				s_next = CPML_MEMORY(LOAD(second + j + LANES), LOAD(a + j + LANES), LOAD(b + j + LANES), LOAD(u + j + LANES));
 				STORE(second + j + LANES, s_next);
 			}
-			d2_next = c2[0] * (adjoint ? s_cur : LOAD(u + j));
+			d2_next = c2[0] * (LOAD(u + j) + s_cur);
 #pragma GCC unroll 4
 			for (int k = 1; k <= R; k++) {
 				VEC plus = LOADU(u + j + k), minus = LOADU(u + j - k);
 				if (adjoint) {
-					VEC s_plus = NAME(right)(k, s_cur, s_next), s_minus = NAME(left)(k, s_prev, s_cur);
-					d2_next += c2[k] * (s_plus + s_minus);
-					plus += s_plus;
-					minus += s_minus;
-				} else {
-					d2_next += c2[k] * (plus + minus);
+					plus += NAME(right)(k, s_cur, s_next);
+					minus += NAME(left)(k, s_prev, s_cur);
 				}
-				d1 += c1[k] * (plus - minus);
+				d2_next += c2[k] * (plus + minus);
+				if (k <= R1)
+					d1 += c1[k] * (plus - minus);
 			}
 			s_prev = s_cur;
 			s_cur = s_next;
@@ -144,14 +186,14 @@ INLINE void STEP(add_layer_x)(const int adjoint, const NAME(pass3d) *pass, const
 			const int at = j - LANES;
 			VEC d1 = none, sum = LOAD(extra + at);
 #pragma GCC unroll 4
-			for (int k = 1; k <= R; k++)
+			for (int k = 1; k <= R1; k++)
 				d1 += c1[k] * (NAME(right)(k, cur, next) - NAME(left)(k, prev, cur));
 			if (adjoint) {
 				sum += d1 + d2;
 			} else {
 				VEC zeta = CPML_MEMORY(LOAD(second + at), LOAD(a + at), LOAD(b + at), d2 + d1);
 				STORE(second + at, zeta);
-				sum += d1 + zeta;
+				sum += (d2 + d1) + zeta;
 			}
 			STORE(extra + at, sum);
 		}
@@ -171,9 +213,10 @@ NOINLINE void STEP(add_layer_x_adjoint)(const NAME(pass3d) *pass, const cpml_blo
 	STEP(add_layer_x)(1, pass, block, u, row, extra);
 }
 
-// Steps a row of PLANES planes from plane i on in the columns from j0 to j1. save: there is a snapshot; extra: CPML adds to w in columns < left and >= right.
+// Steps a row of PLANES planes from plane i on in the columns from j0 to j1. save: there is a snapshot; extra: CPML adds to w in the columns < left and
+// >= right, which are x layers, where it holds all of w along x, or in `all`.
 INLINE void STEP(sweep3d)(const int adjoint, const int save, const int extra, const NAME(pass3d) *pass, int i, int y, int j0, int j1,
-                          int left, int right)
+                          int left, int right, int all)
 {
 	const cpu_solver *s = pass->solver;
 	const ptrdiff_t plane = s->plane, ld = s->stride, width = s->width, at = i * plane + y * ld;
@@ -190,10 +233,10 @@ INLINE void STEP(sweep3d)(const int adjoint, const int save, const int extra, co
 		cy[k] = pass->d2[1][k];
 		cx[k] = pass->d2[2][k];
 	}
-	const REAL c0 = cz[0] + cy[0] + cx[0];
+	const REAL c_zy = cz[0] + cy[0], c0 = c_zy + cx[0];
 
 	for (int j = j0; j < j1; j += LANES) {
-		const int add = extra && (j < left || j >= right);
+		const int in_x = extra && (j < left || j >= right);
 		VEC column[PLANES + 2 * R];
 #pragma GCC unroll 16
 		for (int k = 0; k < PLANES + 2 * R; k++)
@@ -202,7 +245,7 @@ INLINE void STEP(sweep3d)(const int adjoint, const int save, const int extra, co
 		for (int r = 0; r < PLANES; r++) {
 			const REAL *p = u + r * plane + j;
 			const VEC now = column[r + R];
-			VEC w = NAME(d2_column)(R, cz, c0 * now, column + r + R);
+			VEC w = NAME(d2_column)(R, cz, (in_x ? c_zy : c0) * now, column + r + R);
 			ptrdiff_t row = ld, rows = 3 * ld;
 			KEEP(p);
 			KEEP(row);
@@ -214,11 +257,12 @@ INLINE void STEP(sweep3d)(const int adjoint, const int save, const int extra, co
 				w += cy[3] * (LOAD(p - rows) + LOAD(p + rows));
 			if (R > 3)
 				w += cy[4] * (LOAD(p - 4 * row) + LOAD(p + 4 * row));
-			w = NAME(d2_row)(R, cx, w, p);
+			if (!in_x)
+				w = NAME(d2_row)(R, cx, w, p);
 			PREFETCH(u + (r + R) * plane + ld + j);
 			PREFETCH(m + r * plane + ld + j);
 			PREFETCH(q + r * plane + ld + j);
-			if (add)
+			if (extra && (in_x | all))
 				w += LOAD(added + r * s->tile_width + j - j0);
 			if (save && r < saved) {
 				const ptrdiff_t cell = r * slot_plane + j;
@@ -239,72 +283,85 @@ INLINE void STEP(sweep3d)(const int adjoint, const int save, const int extra, co
 // Forward and adjoint differ only in what they do with snapshots.
 NOINLINE void STEP(sweep3d_plain)(const NAME(pass3d) *pass, int i, int y, int j0, int j1)
 {
-	STEP(sweep3d)(0, 0, 0, pass, i, y, j0, j1, j0, j1);
+	STEP(sweep3d)(0, 0, 0, pass, i, y, j0, j1, j0, j1, 0);
 }
 
-NOINLINE void STEP(sweep3d_extra)(const NAME(pass3d) *pass, int i, int y, int j0, int j1, int left, int right)
+NOINLINE void STEP(sweep3d_extra)(const NAME(pass3d) *pass, int i, int y, int j0, int j1, int left, int right, int all)
 {
-	STEP(sweep3d)(0, 0, 1, pass, i, y, j0, j1, left, right);
+	STEP(sweep3d)(0, 0, 1, pass, i, y, j0, j1, left, right, all);
 }
 
-NOINLINE void STEP(sweep3d_saving)(const NAME(pass3d) *pass, int i, int y, int j0, int j1, int left, int right)
+NOINLINE void STEP(sweep3d_saving)(const NAME(pass3d) *pass, int i, int y, int j0, int j1, int left, int right, int all)
 {
-	STEP(sweep3d)(0, 1, 1, pass, i, y, j0, j1, left, right);
+	STEP(sweep3d)(0, 1, 1, pass, i, y, j0, j1, left, right, all);
 }
 
-NOINLINE void STEP(sweep3d_imaging)(const NAME(pass3d) *pass, int i, int y, int j0, int j1, int left, int right)
+NOINLINE void STEP(sweep3d_imaging)(const NAME(pass3d) *pass, int i, int y, int j0, int j1, int left, int right, int all)
 {
-	STEP(sweep3d)(1, 1, 1, pass, i, y, j0, j1, left, right);
+	STEP(sweep3d)(1, 1, 1, pass, i, y, j0, j1, left, right, all);
 }
 
 // Does a layer of an axis, or what it needs ahead of it, touch cells begin … end-1?
-INLINE int STEP(touches)(const cpml_block block[2], int ahead, int begin, int end)
+INLINE int STEP(touches)(const cpml_block *block, int adjoint, int begin, int end)
 {
-	int any = 0;
-	for (int side = 0; side < 2; side++)
-		any |= block[side].end && begin < block[side].end + R && end > block[side].begin - ahead;
-	return any;
+	return block->end && begin < block->end + (adjoint ? R : R1) && end > block->begin - (adjoint ? AHEAD : R1);
 }
 
-// Advances the memory variables of the z layers that a step of the planes from i on needs and steps of planes above did not, in one
-// row, and adds the layers' part of w.
-NOINLINE void STEP(layers_z)(int adjoint, const NAME(pass3d) *pass, const cpu_tile *tile, int i, int y, int j0, int columns)
+// The z layers' part of w in a row of PLANES planes; it is added to extra if `add`. Returns whether there is any.
+INLINE int STEP(layers_z)(const int adjoint, const NAME(pass3d) *pass, const cpu_tile *tile, int i, int y, int j0, int columns, int add)
 {
 	const cpu_solver *s = pass->solver;
-	const REAL *u = pass->now + y * (ptrdiff_t)s->stride + j0;
+	const REAL *u = pass->now + i * (ptrdiff_t)s->plane + y * (ptrdiff_t)s->stride + j0;
 	for (int side = 0; side < 2; side++) {
-		if (!s->z[side].end)
+		if (!STEP(touches)(&s->z[side], adjoint, i, i + PLANES))
 			continue;
 		const NAME(layer) l = NAME(layer_at)(pass, 0, &s->z[side], y * PLANES * (ptrdiff_t)s->width + j0);
-		const int begin = l.begin, end = l.end, ours = NAME(min)(end, tile->z1);
-		if (adjoint)
-			for (int k = NAME(max)(begin, i == tile->z0 ? i : i + 2 * R); k < NAME(min)(ours, i + PLANES + 2 * R); k++)
-				NAME(advance_second)(&l, k, u + k * l.reach, columns);
-		for (int k = NAME(max)(begin, i == tile->z0 ? i : i + R); k < NAME(min)(ours, i + PLANES + R); k++)
-			STEP(advance_first)(adjoint, &l, k, u + k * l.reach, columns);
-		for (int k = NAME(max)(begin - R, i); k < NAME(min)(end + R, i + PLANES); k++)
-			STEP(add_layer)(adjoint, &l, k, u + k * l.reach, columns, pass->extra + (k - i) * s->tile_width);
+		if (i == tile->z0)
+			STEP(begin_layer)(adjoint, &l, i, u, columns);
+		STEP(step_layer)(adjoint, PLANES, &l, i, u, columns, pass->extra, s->tile_width, add);
+		add = 1;
 	}
+	return add;
 }
 
-// The same for the y layers: what a step of row y needs and steps of rows before did not.
-NOINLINE void STEP(layers_y)(int adjoint, const NAME(pass3d) *pass, const cpu_tile *tile, int i, int y, int j0, int columns)
+NOINLINE int STEP(layers_z_forward)(const NAME(pass3d) *pass, const cpu_tile *tile, int i, int y, int j0, int columns)
+{
+	return STEP(layers_z)(0, pass, tile, i, y, j0, columns, 0);
+}
+
+NOINLINE int STEP(layers_z_adjoint)(const NAME(pass3d) *pass, const cpu_tile *tile, int i, int y, int j0, int columns)
+{
+	return STEP(layers_z)(1, pass, tile, i, y, j0, columns, 0);
+}
+
+// The same for the y layers.
+INLINE int STEP(layers_y)(const int adjoint, const NAME(pass3d) *pass, const cpu_tile *tile, int i, int y, int j0, int columns, int add)
 {
 	const cpu_solver *s = pass->solver;
-	for (int side = 0; side < 2; side++)
-		for (int r = 0; r < PLANES && s->y[side].end; r++) {
-			const ptrdiff_t rows = s->y[side].end - s->y[side].begin;
-			const NAME(layer) l = NAME(layer_at)(pass, 1, &s->y[side], (i * rows + r) * s->width + j0);
-			const REAL *u = pass->now + (i + r) * (ptrdiff_t)s->plane + j0;
-			const int begin = l.begin, end = l.end, ours = NAME(min)(end, tile->y1);
-			if (adjoint)
-				for (int k = NAME(max)(begin, y == tile->y0 ? y : y + 2 * R); k < NAME(min)(ours, y + 2 * R + 1); k++)
-					NAME(advance_second)(&l, k, u + k * l.reach, columns);
-			for (int k = NAME(max)(begin, y == tile->y0 ? y : y + R); k < NAME(min)(ours, y + R + 1); k++)
-				STEP(advance_first)(adjoint, &l, k, u + k * l.reach, columns);
-			if (y >= begin - R && y < end + R)
-				STEP(add_layer)(adjoint, &l, y, u + y * l.reach, columns, pass->extra + r * s->tile_width);
+	for (int side = 0; side < 2; side++) {
+		const cpml_block *block = &s->y[side];
+		if (!STEP(touches)(block, adjoint, y, y + 1))
+			continue;
+		for (int r = 0; r < PLANES; r++) {
+			const NAME(layer) l = NAME(layer_at)(pass, 1, block, (i * (ptrdiff_t)(block->end - block->begin) + r) * s->width + j0);
+			const REAL *u = pass->now + (i + r) * (ptrdiff_t)s->plane + y * (ptrdiff_t)s->stride + j0;
+			if (y == tile->y0)
+				STEP(begin_layer)(adjoint, &l, y, u, columns);
+			STEP(step_layer)(adjoint, 1, &l, y, u, columns, pass->extra + r * s->tile_width, 0, add);
 		}
+		add = 1;
+	}
+	return add;
+}
+
+NOINLINE int STEP(layers_y_forward)(const NAME(pass3d) *pass, const cpu_tile *tile, int i, int y, int j0, int columns, int add)
+{
+	return STEP(layers_y)(0, pass, tile, i, y, j0, columns, add);
+}
+
+NOINLINE int STEP(layers_y_adjoint)(const NAME(pass3d) *pass, const cpu_tile *tile, int i, int y, int j0, int columns, int add)
+{
+	return STEP(layers_y)(1, pass, tile, i, y, j0, columns, add);
 }
 
 NOINLINE void STEP(layers_x)(int adjoint, const NAME(pass3d) *pass, int i, int y, int j0, int j1)
@@ -324,39 +381,33 @@ NOINLINE void STEP(layers_x)(int adjoint, const NAME(pass3d) *pass, int i, int y
 NOINLINE void STEP(step_tile)(int adjoint, const NAME(pass3d) *pass, const cpu_tile *tile)
 {
 	const cpu_solver *s = pass->solver;
-	const int ahead = adjoint ? 2 * R : R;
-	for (int i = tile->z0; i < tile->z1; i += PLANES) {
-		const int z = STEP(touches)(s->z, ahead, i, i + PLANES);
+	for (int i = tile->z0; i < tile->z1; i += PLANES)
 		for (int c = 0; c < s->x_cuts - 1; c++) {
 			const int j0 = s->x_cut[c], j1 = s->x_cut[c + 1], columns = j1 - j0;
 			// Columns from which on, and before which, no x layer acts.
 			const int left = NAME(max)(j0, NAME(min)(j1, s->x[0].end)), right = s->x[1].end && s->x[1].begin < j1 ? NAME(max)(j0, s->x[1].begin) : j1;
 			const int x = left > j0 || right < j1;
-			for (int row = tile->y0; row < tile->y1; row++) {
-				const int y = STEP(touches)(s->y, ahead, row, row + 1), all = y | z, extra = x | all;
-				for (int r = 0; r < PLANES && extra; r++) {
+			for (int y = tile->y0; y < tile->y1; y++) {
+				int all = (adjoint ? STEP(layers_z_adjoint) : STEP(layers_z_forward))(pass, tile, i, y, j0, columns);
+				all = (adjoint ? STEP(layers_y_adjoint) : STEP(layers_y_forward))(pass, tile, i, y, j0, columns, all);
+				for (int r = 0; r < PLANES && x && !all; r++) {
 					REAL *line = pass->extra + r * s->tile_width;
-					memset(line, 0, (all ? columns : left - j0) * sizeof(REAL));
-					if (!all)
-						memset(line + right - j0, 0, (j1 - right) * sizeof(REAL));
+					memset(line, 0, (left - j0) * sizeof(REAL));
+					memset(line + right - j0, 0, (j1 - right) * sizeof(REAL));
 				}
-				if (z)
-					STEP(layers_z)(adjoint, pass, tile, i, row, j0, columns);
-				if (y)
-					STEP(layers_y)(adjoint, pass, tile, i, row, j0, columns);
 				if (x)
-					STEP(layers_x)(adjoint, pass, i, row, j0, j1);
+					STEP(layers_x)(adjoint, pass, i, y, j0, j1);
 				if (pass->snapshot)
-					(adjoint ? STEP(sweep3d_imaging) : STEP(sweep3d_saving))(pass, i, row, j0, j1, all ? j1 : left, right);
-				else if (extra)
-					STEP(sweep3d_extra)(pass, i, row, j0, j1, all ? j1 : left, right);
+					(adjoint ? STEP(sweep3d_imaging) : STEP(sweep3d_saving))(pass, i, y, j0, j1, left, right, all);
+				else if (x | all)
+					STEP(sweep3d_extra)(pass, i, y, j0, j1, left, right, all);
 				else
-					STEP(sweep3d_plain)(pass, i, row, j0, j1);
+					STEP(sweep3d_plain)(pass, i, y, j0, j1);
 			}
 		}
-	}
 }
 
+#undef AHEAD
 #undef R
 #undef STEP
 #undef STEP2
