@@ -66,7 +66,6 @@ bench-peers: ## install the codes to compare with and time them side by side wit
 	@scripts/setup peers
 	@test -x $(PEERS) || /usr/bin/python3 -m venv --system-site-packages build/peers-venv
 	@$(PEERS) -m pip install -q --disable-pip-version-check --no-deps -r bench/peers/requirements.txt
-	@go build -o build/peers/ours ./bench/peers/ours
 	@test -x $(DEVITO) || /usr/bin/python3 -m venv build/devito-venv
 	@$(DEVITO) -m pip install -q --disable-pip-version-check -r bench/peers/requirements-devito.txt
 	@$(PEERS) bench/peers/run.py --devito $(DEVITO)

@@ -287,13 +287,13 @@ func (s *CPU[T]) SnapshotRow() int { return int(s.solver.width) }
 
 func (s *CPU[T]) rows() int { return s.domain.Shape[0] * int(s.solver.ny) }
 
-// SnapshotSize implements Solver: a padded row for each row of cells, and in 2D the range of columns reached for each block of rows.
+// SnapshotSize implements Solver: a padded row for each row of cells, and for each block the range of columns that the wave had reached.
 func (s *CPU[T]) SnapshotSize() int {
-	size := s.rows() * s.SnapshotRow()
-	if len(s.domain.Shape) == 2 {
-		size += roundUp(2*int(s.solver.rows)/C.CPU_ROWS, C.CPU_LANES)
+	blocks := int(s.solver.rows) / C.CPU_ROWS
+	if len(s.domain.Shape) == 3 {
+		blocks = int(s.solver.rows) / C.CPU_PLANES * int(s.solver.ny)
 	}
-	return size
+	return s.rows()*s.SnapshotRow() + roundUp(2*blocks, C.CPU_LANES)
 }
 
 // Pack implements Solver.

@@ -73,6 +73,10 @@ func (s *CPU[T]) init3D(threads int) error {
 		}
 	}
 
+	for _, r := range []**C.cpu_range{&c.reached, &c.active, &c.limit} {
+		*r = (*C.cpu_range)(s.alloc(planes/together*ny*int(unsafe.Sizeof(C.cpu_range{})), true))
+	}
+
 	// Tiles and strips.
 	columns := cuts(width, stripColumns, lanes, inX)
 	for i := range columns[1:] {

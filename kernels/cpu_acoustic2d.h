@@ -60,10 +60,10 @@ INLINE cpu_range NAME(both)(cpu_range a, cpu_range b)
 	return a.begin < a.end ? a : (cpu_range){0, 0};
 }
 
-// The range of a block of rows that a snapshot holds.
+// The range of a block that a snapshot holds.
 INLINE cpu_range NAME(held)(const cpu_solver *s, const REAL *snapshot, int block)
 {
-	const REAL *r = snapshot + (ptrdiff_t)s->nz * s->width + 2 * block;
+	const REAL *r = snapshot + s->nz * (ptrdiff_t)s->ny * s->width + 2 * block;
 	return (cpu_range){(int)r[0], (int)r[1]};
 }
 

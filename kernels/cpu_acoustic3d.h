@@ -65,6 +65,28 @@ INLINE REAL *NAME(memory_at)(const NAME(layer) *l, REAL *memory, int i)
 INLINE int NAME(max)(int a, int b) { return a > b ? a : b; }
 INLINE int NAME(min)(int a, int b) { return a < b ? a : b; }
 
+// A thread's share of n things.
+INLINE int NAME(share)(int n, int thread, int threads) { return (int)((ptrdiff_t)n * thread / threads); }
+
+// Illumination of the columns of a strip that the snapshot holds but the adjoint step left out, as it did not reach them.
+static void NAME(illuminate_rest3d)(const NAME(pass3d) *pass, int i, int y, cpu_range strip, cpu_range stepped)
+{
+	const cpu_solver *s = pass->solver;
+	const cpu_range r = NAME(both)(strip, NAME(held)(s, pass->snapshot, i / PLANES * s->ny + y));
+	cpu_range done = NAME(both)(r, stepped);
+	if (done.begin >= done.end)
+		done = (cpu_range){r.end, r.end};
+	for (int k = i; k < i + PLANES && k < s->nz; k++) {
+		const ptrdiff_t row = (k * (ptrdiff_t)s->ny + y) * s->width;
+		const REAL *w = pass->snapshot + row;
+		REAL *sum = pass->illumination + row;
+		for (int j = r.begin; j < done.begin; j += LANES)
+			*(VECU *)(sum + j) += LOADU(w + j) * LOADU(w + j);
+		for (int j = done.end; j < r.end; j += LANES)
+			*(VECU *)(sum + j) += LOADU(w + j) * LOADU(w + j);
+	}
+}
+
 #define RADIUS 1
 #include "cpu_step3d.h"
 #define RADIUS 2
@@ -74,8 +96,106 @@ INLINE int NAME(min)(int a, int b) { return a < b ? a : b; }
 #define RADIUS 4
 #include "cpu_step3d.h"
 
-// A thread's share of n planes, points or rows.
-INLINE int NAME(share)(int n, int thread, int threads) { return (int)((ptrdiff_t)n * thread / threads); }
+// The planes of a thread's share of the blocks of PLANES planes.
+INLINE cpu_range NAME(planes)(const cpu_solver *s, int thread, int threads)
+{
+	const int blocks = s->rows / PLANES;
+	return (cpu_range){PLANES * NAME(share)(blocks, thread, threads), PLANES * NAME(share)(blocks, thread + 1, threads)};
+}
+
+// What reach, activate, still and arrive of 2D are, for blocks of one row of PLANES planes, each in a thread's planes.
+static void NAME(reach3d)(cpu_solver *s, const cpu_points *p, int thread, int threads)
+{
+	const cpu_range planes = NAME(planes)(s, thread, threads);
+	for (int i = 0; i < p->count; i++)
+		for (int k = p->begin[i]; k < p->begin[i + 1]; k++) {
+			const int plane = p->offset[k] / s->plane, row = p->offset[k] % s->plane / s->stride, column = p->offset[k] % s->plane % s->stride;
+			if (plane < planes.begin || plane >= planes.end)
+				continue;
+			const int end = (column + CPU_RUN + CPU_LANES - 1) / CPU_LANES * CPU_LANES;
+			cpu_range *r = &s->reached[plane / PLANES * s->ny + row];
+			*r = NAME(hull)(*r, (cpu_range){column / CPU_LANES * CPU_LANES, end < s->width ? end : s->width});
+		}
+}
+
+static void NAME(activate3d)(cpu_solver *s, int thread, int threads)
+{
+	const cpu_range planes = NAME(planes)(s, thread, threads);
+	const cpu_range none = {0, 0}, whole = {0, s->width};
+	for (int i = planes.begin; i < planes.end; i += PLANES)
+		for (int y = 0; y < s->ny; y++) {
+			const int block = i / PLANES * s->ny + y;
+			const cpu_range *reached = s->reached + block;
+			cpu_range r = s->whole_grid ? whole : reached[0];
+			if (r.begin < r.end) {
+				r.begin -= CPU_LANES;
+				r.end += CPU_LANES;
+			}
+			r = NAME(hull)(r, i > 0 ? reached[-s->ny] : none);
+			r = NAME(hull)(r, i + PLANES < s->rows ? reached[s->ny] : none);
+			for (int k = 1; k <= MAX_RADIUS; k++) {
+				r = NAME(hull)(r, y >= k ? reached[-k] : none);
+				r = NAME(hull)(r, y + k < s->ny ? reached[k] : none);
+			}
+			r = NAME(both)(r, s->limited ? s->limit[block] : whole);
+			for (int side = 0; side < 2; side++) {
+				const cpu_range strip = {s->x[side].begin, s->x[side].end};
+				const cpu_range common = NAME(both)(r, strip);
+				if (common.begin < common.end)
+					r = NAME(hull)(r, strip);
+			}
+			s->active[block] = r;
+		}
+}
+
+INLINE IVEC NAME(moves)(const REAL *p)
+{
+	IVEC any = {0};
+	for (int k = 0; k < CPU_LANES; k += LANES)
+		any |= LOAD(p + k) != 0;
+	return any;
+}
+
+// Whether all of a block's new field and memory variables are zero in CPU_LANES columns from j on.
+static int NAME(still3d)(const NAME(pass3d) *pass, int i, int y, int j)
+{
+	const cpu_solver *s = pass->solver;
+	IVEC any = {0};
+	for (int r = 0; r < PLANES; r++) {
+		any |= NAME(moves)(pass->before + (i + r) * (ptrdiff_t)s->plane + y * (ptrdiff_t)s->stride + j);
+		for (int side = 0; side < 2; side++)
+			for (int v = 0; v < 2; v++) {
+				const cpml_block *bz = &s->z[side], *by = &s->y[side], *bx = &s->x[side];
+				if (i + PLANES > bz->begin && i < bz->end)
+					any |= NAME(moves)((const REAL *)bz->memory[v] + ((i / PLANES - bz->begin / PLANES) * (ptrdiff_t)s->ny + y) * PLANES * s->width + r * s->width + j);
+				if (y >= by->begin && y < by->end)
+					any |= NAME(moves)((const REAL *)by->memory[v] + ((i / PLANES) * (ptrdiff_t)(by->end - by->begin) + y - by->begin) * PLANES * s->width + r * s->width + j);
+				if (j >= bx->begin && j < bx->end)
+					any |= NAME(moves)((const REAL *)bx->memory[v] + 2 * ((i * (ptrdiff_t)s->ny + y * PLANES + r) * (bx->end - bx->begin)) + j - bx->begin);
+			}
+	}
+	for (int k = 0; k < LANES; k++)
+		if (any[k])
+			return 0;
+	return 1;
+}
+
+static void NAME(arrive3d)(const NAME(pass3d) *pass, cpu_solver *s, int thread, int threads)
+{
+	const cpu_range planes = NAME(planes)(s, thread, threads);
+	for (int i = planes.begin; i < planes.end; i += PLANES)
+		for (int y = 0; y < s->ny; y++) {
+			const int block = i / PLANES * s->ny + y;
+			cpu_range r = s->active[block];
+			const cpu_range old = s->whole_grid ? r : s->reached[block];
+			const int empty = old.begin >= old.end;
+			while (r.begin < (empty ? r.end : old.begin) && NAME(still3d)(pass, i, y, r.begin))
+				r.begin += CPU_LANES;
+			while (r.end > (empty ? r.begin : old.end) && NAME(still3d)(pass, i, y, r.end - CPU_LANES))
+				r.end -= CPU_LANES;
+			s->reached[block] = NAME(hull)(old, r);
+		}
+}
 
 INLINE void NAME(sample3d)(const REAL *u, const cpu_points *p, REAL *out, int thread, int threads)
 {
@@ -93,7 +213,8 @@ INLINE void NAME(inject3d)(const NAME(pass3d) *pass, const cpu_points *p, const 
                            int threads)
 {
 	const cpu_solver *s = pass->solver;
-	const ptrdiff_t low = NAME(share)(s->nz, thread, threads) * (ptrdiff_t)s->plane, high = NAME(share)(s->nz, thread + 1, threads) * (ptrdiff_t)s->plane;
+	const cpu_range planes = NAME(planes)(s, thread, threads);
+	const ptrdiff_t low = planes.begin * (ptrdiff_t)s->plane, high = planes.end * (ptrdiff_t)s->plane;
 	const REAL *m = s->m, *weight = p->weight;
 	for (int i = 0; i < p->count; i++) {
 		REAL f = amplitude[i * step];
@@ -112,15 +233,17 @@ INLINE void NAME(inject3d)(const NAME(pass3d) *pass, const cpu_points *p, const 
 	}
 }
 
-// Born source: adds δM w to the new scattered field in the thread's planes.
+// Born source: adds δM w to the new scattered field where the snapshot w reaches, in the thread's planes.
 static void NAME(scatter3d)(const NAME(pass3d) *pass, const REAL *dm, const REAL *w, int thread, int threads)
 {
 	const cpu_solver *s = pass->solver;
-	for (int i = NAME(share)(s->nz, thread, threads); i < NAME(share)(s->nz, thread + 1, threads); i++)
+	const cpu_range planes = NAME(planes)(s, thread, threads);
+	for (int i = planes.begin; i < planes.end && i < s->nz; i++)
 		for (int y = 0; y < s->ny; y++) {
+			const cpu_range r = NAME(held)(s, w, i / PLANES * s->ny + y);
 			REAL *q = pass->before + i * (ptrdiff_t)s->plane + y * (ptrdiff_t)s->stride;
 			const ptrdiff_t row = (i * (ptrdiff_t)s->ny + y) * s->width;
-			for (int j = 0; j < s->width; j += LANES)
+			for (int j = r.begin; j < r.end; j += LANES)
 				STORE(q + j, LOAD(q + j) + LOADU(dm + row + j) * LOADU(w + row + j));
 		}
 }
@@ -158,21 +281,33 @@ static void NAME(run3d)(int adjoint, cpu_solver *s, const cpu_run *run, const cp
 			pass.d2[axis][k] = (REAL)d2[axis][k];
 		}
 	static void (*const step_tile[])(int, const NAME(pass3d) *, const cpu_tile *) = {NAME(step_tile_r1), NAME(step_tile_r2), NAME(step_tile_r3), NAME(step_tile_r4)};
+	const int first = NAME(planes)(s, thread, threads).begin / PLANES * s->ny, last = NAME(planes)(s, thread, threads).end / PLANES * s->ny;
+	if (!run->scatterer)
+		NAME(reach3d)(s, adjoint ? receivers : sources, thread, threads);
 	for (int step = 0; step < run->n1 - run->n0; step++) {
 		const int n = adjoint ? run->n1 - 1 - step : run->n0 + step;
 		REAL *snapshot = NAME(slot)(run, n);
 		pass.snapshot = run->scatterer ? NULL : snapshot;
 		REAL *source_gradient = (REAL *)run->source_gradient + (ptrdiff_t)n * sources->count;
 		REAL *record = (REAL *)run->record + (ptrdiff_t)n * receivers->count;
-		if (run->pieces && !adjoint) {
+		if (run->pieces && !adjoint)
 			NAME(exchange)(run, pass.now, n, thread, threads);
-			if (run->restore && threads > 1)
-				cpu_barrier();
-		}
 		if (adjoint && run->source_gradient)
 			NAME(sample3d)(pass.now, sources, source_gradient, thread, threads);
 		if (!adjoint && run->record)
 			NAME(sample3d)(pass.now, receivers, record, thread, threads);
+		for (int b = first; b < last && run->scatterer; b++)
+			s->reached[b] = NAME(hull)(s->reached[b], NAME(held)(s, snapshot, b));
+		const int limiting = adjoint && snapshot && run->limit && !s->whole_grid;
+		for (int b = first; b < last && limiting; b++)
+			s->limit[b] = NAME(held)(s, snapshot, b);
+		if (thread == 0 && limiting)
+			s->limited = 1;
+		if (threads > 1)
+			cpu_barrier();
+		NAME(activate3d)(s, thread, threads);
+		if (threads > 1)
+			cpu_barrier();
 		for (int t; (t = __atomic_fetch_add(&s->next_tile, 1, __ATOMIC_RELAXED)) < s->tiles;)
 			step_tile[s->radius - 1](adjoint, &pass, &s->tile[t]);
 		if (threads > 1)
@@ -185,6 +320,12 @@ static void NAME(run3d)(int adjoint, cpu_solver *s, const cpu_run *run, const cp
 			NAME(scatter3d)(&pass, run->scatterer, snapshot, thread, threads);
 		else
 			NAME(inject3d)(&pass, sources, (const REAL *)run->wavelet + n, run->wavelet_stride, snapshot, thread, threads);
+		for (int b = first; b < last && pass.snapshot && !adjoint; b++) {
+			REAL *range = snapshot + s->nz * (ptrdiff_t)s->ny * s->width + 2 * b;
+			range[0] = (REAL)s->active[b].begin;
+			range[1] = (REAL)s->active[b].end;
+		}
+		NAME(arrive3d)(&pass, s, thread, threads);
 		NAME(advance3d)(&pass, thread, threads);
 		if (threads > 1)
 			cpu_barrier();

@@ -213,9 +213,9 @@ NOINLINE void STEP(add_layer_x_adjoint)(const NAME(pass3d) *pass, const cpml_blo
 	STEP(add_layer_x)(1, pass, block, u, row, extra);
 }
 
-// Steps a row of PLANES planes from plane i on in the columns from j0 to j1. save: there is a snapshot; extra: CPML adds to w in the columns < left and
-// >= right, which are x layers, where it holds all of w along x, or in `all`.
-INLINE void STEP(sweep3d)(const int adjoint, const int save, const int extra, const NAME(pass3d) *pass, int i, int y, int j0, int j1,
+// Steps a row of PLANES planes from plane i on in the columns of `range`. save: there is a snapshot; extra: CPML adds to w in the columns < left and
+// >= right, which are x layers, where it holds all of w along x, or in `all`. The first column in pass->extra is base.
+INLINE void STEP(sweep3d)(const int adjoint, const int save, const int extra, const NAME(pass3d) *pass, int i, int y, cpu_range range, int base,
                           int left, int right, int all)
 {
 	const cpu_solver *s = pass->solver;
@@ -235,7 +235,7 @@ INLINE void STEP(sweep3d)(const int adjoint, const int save, const int extra, co
 	}
 	const REAL c_zy = cz[0] + cy[0], c0 = c_zy + cx[0];
 
-	for (int j = j0; j < j1; j += LANES) {
+	for (int j = range.begin; j < range.end; j += LANES) {
 		const int in_x = extra && (j < left || j >= right);
 		VEC column[PLANES + 2 * R];
 #pragma GCC unroll 16
@@ -263,7 +263,7 @@ INLINE void STEP(sweep3d)(const int adjoint, const int save, const int extra, co
 			PREFETCH(m + r * plane + ld + j);
 			PREFETCH(q + r * plane + ld + j);
 			if (extra && (in_x | all))
-				w += LOAD(added + r * s->tile_width + j - j0);
+				w += LOAD(added + r * s->tile_width + j - base);
 			if (save && r < saved) {
 				const ptrdiff_t cell = r * slot_plane + j;
 				if (adjoint) {
@@ -281,24 +281,24 @@ INLINE void STEP(sweep3d)(const int adjoint, const int save, const int extra, co
 }
 
 // Forward and adjoint differ only in what they do with snapshots.
-NOINLINE void STEP(sweep3d_plain)(const NAME(pass3d) *pass, int i, int y, int j0, int j1)
+NOINLINE void STEP(sweep3d_plain)(const NAME(pass3d) *pass, int i, int y, cpu_range range, int base)
 {
-	STEP(sweep3d)(0, 0, 0, pass, i, y, j0, j1, j0, j1, 0);
+	STEP(sweep3d)(0, 0, 0, pass, i, y, range, base, 0, 0, 0);
 }
 
-NOINLINE void STEP(sweep3d_extra)(const NAME(pass3d) *pass, int i, int y, int j0, int j1, int left, int right, int all)
+NOINLINE void STEP(sweep3d_extra)(const NAME(pass3d) *pass, int i, int y, cpu_range range, int base, int left, int right, int all)
 {
-	STEP(sweep3d)(0, 0, 1, pass, i, y, j0, j1, left, right, all);
+	STEP(sweep3d)(0, 0, 1, pass, i, y, range, base, left, right, all);
 }
 
-NOINLINE void STEP(sweep3d_saving)(const NAME(pass3d) *pass, int i, int y, int j0, int j1, int left, int right, int all)
+NOINLINE void STEP(sweep3d_saving)(const NAME(pass3d) *pass, int i, int y, cpu_range range, int base, int left, int right, int all)
 {
-	STEP(sweep3d)(0, 1, 1, pass, i, y, j0, j1, left, right, all);
+	STEP(sweep3d)(0, 1, 1, pass, i, y, range, base, left, right, all);
 }
 
-NOINLINE void STEP(sweep3d_imaging)(const NAME(pass3d) *pass, int i, int y, int j0, int j1, int left, int right, int all)
+NOINLINE void STEP(sweep3d_imaging)(const NAME(pass3d) *pass, int i, int y, cpu_range range, int base, int left, int right, int all)
 {
-	STEP(sweep3d)(1, 1, 1, pass, i, y, j0, j1, left, right, all);
+	STEP(sweep3d)(1, 1, 1, pass, i, y, range, base, left, right, all);
 }
 
 // Does a layer of an axis, or what it needs ahead of it, touch cells begin … end-1?
@@ -307,35 +307,36 @@ INLINE int STEP(touches)(const cpml_block *block, int adjoint, int begin, int en
 	return block->end && begin < block->end + (adjoint ? R : R1) && end > block->begin - (adjoint ? AHEAD : R1);
 }
 
-// The z layers' part of w in a row of PLANES planes; it is added to extra if `add`. Returns whether there is any.
-INLINE int STEP(layers_z)(const int adjoint, const NAME(pass3d) *pass, const cpu_tile *tile, int i, int y, int j0, int columns, int add)
+// The z layers' part of w in a row of PLANES planes, in columns from j0 on. Returns whether there is any.
+INLINE int STEP(layers_z)(const int adjoint, const NAME(pass3d) *pass, const cpu_tile *tile, int i, int y, int j0, int columns, REAL *extra)
 {
 	const cpu_solver *s = pass->solver;
 	const REAL *u = pass->now + i * (ptrdiff_t)s->plane + y * (ptrdiff_t)s->stride + j0;
+	int add = 0;
 	for (int side = 0; side < 2; side++) {
 		if (!STEP(touches)(&s->z[side], adjoint, i, i + PLANES))
 			continue;
 		const NAME(layer) l = NAME(layer_at)(pass, 0, &s->z[side], y * PLANES * (ptrdiff_t)s->width + j0);
 		if (i == tile->z0)
 			STEP(begin_layer)(adjoint, &l, i, u, columns);
-		STEP(step_layer)(adjoint, PLANES, &l, i, u, columns, pass->extra, s->tile_width, add);
+		STEP(step_layer)(adjoint, PLANES, &l, i, u, columns, extra, s->tile_width, add);
 		add = 1;
 	}
 	return add;
 }
 
-NOINLINE int STEP(layers_z_forward)(const NAME(pass3d) *pass, const cpu_tile *tile, int i, int y, int j0, int columns)
+NOINLINE int STEP(layers_z_forward)(const NAME(pass3d) *pass, const cpu_tile *tile, int i, int y, int j0, int columns, REAL *extra)
 {
-	return STEP(layers_z)(0, pass, tile, i, y, j0, columns, 0);
+	return STEP(layers_z)(0, pass, tile, i, y, j0, columns, extra);
 }
 
-NOINLINE int STEP(layers_z_adjoint)(const NAME(pass3d) *pass, const cpu_tile *tile, int i, int y, int j0, int columns)
+NOINLINE int STEP(layers_z_adjoint)(const NAME(pass3d) *pass, const cpu_tile *tile, int i, int y, int j0, int columns, REAL *extra)
 {
-	return STEP(layers_z)(1, pass, tile, i, y, j0, columns, 0);
+	return STEP(layers_z)(1, pass, tile, i, y, j0, columns, extra);
 }
 
-// The same for the y layers.
-INLINE int STEP(layers_y)(const int adjoint, const NAME(pass3d) *pass, const cpu_tile *tile, int i, int y, int j0, int columns, int add)
+// The same for the y layers; theirs is added to what is there if `add`.
+INLINE int STEP(layers_y)(const int adjoint, const NAME(pass3d) *pass, const cpu_tile *tile, int i, int y, int j0, int columns, REAL *extra, int add)
 {
 	const cpu_solver *s = pass->solver;
 	for (int side = 0; side < 2; side++) {
@@ -347,64 +348,106 @@ INLINE int STEP(layers_y)(const int adjoint, const NAME(pass3d) *pass, const cpu
 			const REAL *u = pass->now + (i + r) * (ptrdiff_t)s->plane + y * (ptrdiff_t)s->stride + j0;
 			if (y == tile->y0)
 				STEP(begin_layer)(adjoint, &l, y, u, columns);
-			STEP(step_layer)(adjoint, 1, &l, y, u, columns, pass->extra + r * s->tile_width, 0, add);
+			STEP(step_layer)(adjoint, 1, &l, y, u, columns, extra + r * s->tile_width, 0, add);
 		}
 		add = 1;
 	}
 	return add;
 }
 
-NOINLINE int STEP(layers_y_forward)(const NAME(pass3d) *pass, const cpu_tile *tile, int i, int y, int j0, int columns, int add)
+NOINLINE int STEP(layers_y_forward)(const NAME(pass3d) *pass, const cpu_tile *tile, int i, int y, int j0, int columns, REAL *extra, int add)
 {
-	return STEP(layers_y)(0, pass, tile, i, y, j0, columns, add);
+	return STEP(layers_y)(0, pass, tile, i, y, j0, columns, extra, add);
 }
 
-NOINLINE int STEP(layers_y_adjoint)(const NAME(pass3d) *pass, const cpu_tile *tile, int i, int y, int j0, int columns, int add)
+NOINLINE int STEP(layers_y_adjoint)(const NAME(pass3d) *pass, const cpu_tile *tile, int i, int y, int j0, int columns, REAL *extra, int add)
 {
-	return STEP(layers_y)(1, pass, tile, i, y, j0, columns, add);
+	return STEP(layers_y)(1, pass, tile, i, y, j0, columns, extra, add);
 }
 
-NOINLINE void STEP(layers_x)(int adjoint, const NAME(pass3d) *pass, int i, int y, int j0, int j1)
+// The x layers within the columns of r, where extra is that of column base.
+NOINLINE void STEP(layers_x)(int adjoint, const NAME(pass3d) *pass, int i, int y, cpu_range r, int base)
 {
 	const cpu_solver *s = pass->solver;
 	for (int side = 0; side < 2; side++) {
 		const cpml_block *x = &s->x[side];
-		for (int r = 0; r < PLANES && x->end > j0 && x->begin < j1; r++) {
-			const REAL *u = pass->now + (i + r) * (ptrdiff_t)s->plane + y * (ptrdiff_t)s->stride + x->begin;
-			REAL *extra = pass->extra + r * s->tile_width + x->begin - j0;
-			(adjoint ? STEP(add_layer_x_adjoint) : STEP(add_layer_x_forward))(pass, x, u, (i * (ptrdiff_t)s->ny + y * PLANES + r), extra);
+		for (int k = 0; k < PLANES && x->end > r.begin && x->begin < r.end; k++) {
+			const REAL *u = pass->now + (i + k) * (ptrdiff_t)s->plane + y * (ptrdiff_t)s->stride + x->begin;
+			REAL *extra = pass->extra + k * s->tile_width + x->begin - base;
+			(adjoint ? STEP(add_layer_x_adjoint) : STEP(add_layer_x_forward))(pass, x, u, (i * (ptrdiff_t)s->ny + y * PLANES + k), extra);
 		}
 	}
 }
 
-// Advances one tile by one time step.
+// Steps the columns of r in a row of PLANES planes. all: z or y layers act there.
+NOINLINE void STEP(row3d)(int adjoint, const NAME(pass3d) *pass, int i, int y, cpu_range r, int base, int all)
+{
+	const cpu_solver *s = pass->solver;
+	// Columns from which on, and before which, no x layer acts.
+	const int left = NAME(max)(r.begin, NAME(min)(r.end, s->x[0].end));
+	const int right = s->x[1].end && s->x[1].begin < r.end ? NAME(max)(r.begin, s->x[1].begin) : r.end;
+	const int x = left > r.begin || right < r.end;
+	for (int k = 0; k < PLANES && x && !all; k++) {
+		REAL *line = pass->extra + k * s->tile_width - base;
+		memset(line + r.begin, 0, (left - r.begin) * sizeof(REAL));
+		memset(line + right, 0, (r.end - right) * sizeof(REAL));
+	}
+	if (x)
+		STEP(layers_x)(adjoint, pass, i, y, r, base);
+	cpu_range saved = {r.end, r.end};
+	if (pass->snapshot) {
+		saved = adjoint ? NAME(both)(r, NAME(held)(s, pass->snapshot, i / PLANES * s->ny + y)) : r;
+		if (saved.begin >= saved.end)
+			saved.begin = saved.end = r.end;
+	}
+	const cpu_range parts[3] = {{r.begin, saved.begin}, saved, {saved.end, r.end}};
+	for (int k = 0; k < 3; k++) {
+		if (parts[k].begin >= parts[k].end)
+			continue;
+		if (k == 1)
+			(adjoint ? STEP(sweep3d_imaging) : STEP(sweep3d_saving))(pass, i, y, parts[k], base, left, right, all);
+		else if (x | all)
+			STEP(sweep3d_extra)(pass, i, y, parts[k], base, left, right, all);
+		else
+			STEP(sweep3d_plain)(pass, i, y, parts[k], base);
+	}
+}
+
+// Advances what is active of one tile by one time step.
 NOINLINE void STEP(step_tile)(int adjoint, const NAME(pass3d) *pass, const cpu_tile *tile)
 {
 	const cpu_solver *s = pass->solver;
-	for (int i = tile->z0; i < tile->z1; i += PLANES)
+	for (int i = tile->z0; i < tile->z1; i += PLANES) {
+		const int z = STEP(touches)(&s->z[0], adjoint, i, i + PLANES) | STEP(touches)(&s->z[1], adjoint, i, i + PLANES);
 		for (int c = 0; c < s->x_cuts - 1; c++) {
-			const int j0 = s->x_cut[c], j1 = s->x_cut[c + 1], columns = j1 - j0;
-			// Columns from which on, and before which, no x layer acts.
-			const int left = NAME(max)(j0, NAME(min)(j1, s->x[0].end)), right = s->x[1].end && s->x[1].begin < j1 ? NAME(max)(j0, s->x[1].begin) : j1;
-			const int x = left > j0 || right < j1;
+			const cpu_range strip = {s->x_cut[c], s->x_cut[c + 1]};
 			for (int y = tile->y0; y < tile->y1; y++) {
-				int all = (adjoint ? STEP(layers_z_adjoint) : STEP(layers_z_forward))(pass, tile, i, y, j0, columns);
-				all = (adjoint ? STEP(layers_y_adjoint) : STEP(layers_y_forward))(pass, tile, i, y, j0, columns, all);
-				for (int r = 0; r < PLANES && x && !all; r++) {
-					REAL *line = pass->extra + r * s->tile_width;
-					memset(line, 0, (left - j0) * sizeof(REAL));
-					memset(line + right - j0, 0, (j1 - right) * sizeof(REAL));
+				const cpu_range *active = s->active + i / PLANES * s->ny + y;
+				const int in_y = STEP(touches)(&s->y[0], adjoint, y, y + 1) | STEP(touches)(&s->y[1], adjoint, y, y + 1);
+				// Memory variables of the cells ahead are advanced wherever these are active: within a limit that may be where this row is not.
+				cpu_range ahead = active[0];
+				if (z && i + PLANES < s->rows)
+					ahead = NAME(hull)(ahead, active[s->ny]);
+				for (int k = 1; in_y && k <= AHEAD && y + k < s->ny; k++)
+					ahead = NAME(hull)(ahead, active[k]);
+				ahead = NAME(both)(ahead, strip);
+				int all = 0;
+				if (ahead.begin < ahead.end) {
+					const int columns = ahead.end - ahead.begin;
+					REAL *extra = pass->extra + ahead.begin - strip.begin;
+					if (z)
+						all = (adjoint ? STEP(layers_z_adjoint) : STEP(layers_z_forward))(pass, tile, i, y, ahead.begin, columns, extra);
+					if (in_y)
+						all = (adjoint ? STEP(layers_y_adjoint) : STEP(layers_y_forward))(pass, tile, i, y, ahead.begin, columns, extra, all);
 				}
-				if (x)
-					STEP(layers_x)(adjoint, pass, i, y, j0, j1);
-				if (pass->snapshot)
-					(adjoint ? STEP(sweep3d_imaging) : STEP(sweep3d_saving))(pass, i, y, j0, j1, left, right, all);
-				else if (x | all)
-					STEP(sweep3d_extra)(pass, i, y, j0, j1, left, right, all);
-				else
-					STEP(sweep3d_plain)(pass, i, y, j0, j1);
+				const cpu_range r = NAME(both)(active[0], strip);
+				if (r.begin < r.end)
+					STEP(row3d)(adjoint, pass, i, y, r, strip.begin, all);
+				if (pass->snapshot && pass->illumination)
+					NAME(illuminate_rest3d)(pass, i, y, strip, r);
 			}
 		}
+	}
 }
 
 #undef AHEAD

@@ -10,39 +10,49 @@ import (
 // reachCase is a shot whose wave does not fill the grid at once.
 type reachCase struct {
 	name        string
+	shape       []int
+	steps       int
 	layer       int
-	sides       [][2]bool // low and high end of z and x
+	sides       [][2]bool // low and high end of each axis
 	freeSurface bool
-	sources     [][2]int // cells; with off-grid weights around
-	quiet       [2]int   // steps at which the wavelet is zero
+	sources     [][]int // cells; with off-grid weights around
+	quiet       [2]int  // steps at which the wavelet is zero
 }
 
 func reachCases() []reachCase {
 	on, off, low, high := [2]bool{true, true}, [2]bool{}, [2]bool{true, false}, [2]bool{false, true}
 	all := [][2]bool{on, on}
+	section, volume := []int{76, 171}, []int{39, 37, 66}
 	return []reachCase{
-		{"middle", 12, all, false, [][2]int{{40, 90}}, [2]int{}},
-		{"edge, wavelet begins with zeros", 12, all, false, [][2]int{{0, 0}}, [2]int{0, 23}},
-		{"thin layers, two sources far apart, wavelet pauses", 1, all, false, [][2]int{{5, 150}, {60, 8}}, [2]int{20, 50}},
-		{"free surface", 9, [][2]bool{high, on}, true, [][2]int{{2, 160}}, [2]int{}},
-		{"reflecting sides", 10, [][2]bool{low, high}, false, [][2]int{{70, 20}}, [2]int{}},
-		{"no layers, source in the surface's corner", 0, [][2]bool{off, off}, true, [][2]int{{1, 165}}, [2]int{}},
+		{"middle", section, 110, 12, all, false, [][]int{{40, 90}}, [2]int{}},
+		{"edge, wavelet begins with zeros", section, 110, 12, all, false, [][]int{{0, 0}}, [2]int{0, 23}},
+		{"thin layers, two sources far apart, wavelet pauses", section, 110, 1, all, false, [][]int{{5, 150}, {60, 8}}, [2]int{20, 50}},
+		{"free surface", section, 110, 9, [][2]bool{high, on}, true, [][]int{{2, 160}}, [2]int{}},
+		{"reflecting sides", section, 110, 10, [][2]bool{low, high}, false, [][]int{{70, 20}}, [2]int{}},
+		{"no layers, source in the surface's corner", section, 110, 0, [][2]bool{off, off}, true, [][]int{{1, 165}}, [2]int{}},
+		{"volume, middle", volume, 34, 7, [][2]bool{on, on, on}, false, [][]int{{20, 18, 33}}, [2]int{}},
+		{"volume, edge, wavelet begins with zeros", volume, 40, 6, [][2]bool{on, on, on}, false, [][]int{{0, 0, 0}}, [2]int{0, 9}},
+		{"volume, free surface, two sources", volume, 34, 5, [][2]bool{high, on, on}, true, [][]int{{2, 30, 50}, {36, 3, 4}}, [2]int{12, 20}},
+		{"volume, reflecting sides", volume, 34, 9, [][2]bool{low, high, low}, false, [][]int{{35, 5, 60}}, [2]int{}},
 	}
 }
 
 func newReachProblem(c reachCase, order int) testProblem {
-	p := newTestProblem(testCase{[]int{76, 171}, order, c.layer, c.sides, c.freeSurface})
-	const nt = 110
-	nx := p.domain.NX()
+	p := newTestProblem(testCase{c.shape, order, c.layer, c.sides, c.freeSurface})
+	nt, nx, axes := c.steps, p.domain.NX(), len(c.shape)
 	rng := rand.New(rand.NewPCG(7, uint64(order)))
 	p.shot.NT = nt
 	p.shot.Sources = Points[float64]{Begin: []int32{0}}
 	for _, at := range c.sources {
-		for row := at[0]; row < min(at[0]+3, p.domain.Shape[0]); row++ {
-			p.shot.Sources.Cell = append(p.shot.Sources.Cell, int32(row*nx+at[1]))
+		row, column := at[0], at[axes-1]
+		if axes == 3 {
+			row = at[0]*c.shape[1] + at[1]
+		}
+		for k := row; k < min(row+3, p.domain.Cells()/nx); k++ {
+			p.shot.Sources.Cell = append(p.shot.Sources.Cell, int32(k*nx+column))
 			for r := range Run {
 				w := 0.0
-				if at[1]+r < nx {
+				if column+r < nx {
 					w = rng.NormFloat64()
 				}
 				p.shot.Sources.Weight = append(p.shot.Sources.Weight, w)
@@ -71,9 +81,9 @@ type reachOutcome[T Real] struct {
 }
 
 // reachSolve runs a problem from chunk to chunk of random lengths, in solvers and snapshots that another shot has used before.
-func reachSolve[T Real](t *testing.T, p testProblem, isa string, whole bool) reachOutcome[T] {
+func reachSolve[T Real](t *testing.T, p testProblem, o CPUOptions, whole bool) reachOutcome[T] {
 	t.Helper()
-	s, s2 := newCPUs[T](t, p.domain, CPUOptions{InstructionSet: isa})
+	s, s2 := newCPUs[T](t, p.domain, o)
 	s.WholeGrid, s2.WholeGrid = whole, whole
 	pts := func(q Points[float64]) Points[T] { return Points[T]{q.Begin, q.Cell, convert[T](q.Weight)} }
 	nt, size := p.shot.NT, s.SnapshotSize()
@@ -119,13 +129,17 @@ func reachSolve[T Real](t *testing.T, p testProblem, isa string, whole bool) rea
 		must(s.Adjoint(&adjoint, c[0], c[1], snap, image))
 	}
 	out := reachOutcome[T]{record: shot.Record, born: born.Record, wavelet: image.Wavelet}
-	nz, width := p.domain.Shape[0], int(s.solver.width)
-	out.gradient, out.illumination = image.Gradient[:nz*width], image.Illumination[:nz*width]
+	rows, ny, width := s.rows(), int(s.solver.ny), int(s.solver.width)
+	out.gradient, out.illumination = image.Gradient[:rows*width], image.Illumination[:rows*width]
 	for n := range nt {
 		slot := snap.Data[n*size:]
-		for i := range nz {
+		for i := range rows {
 			row := slot[i*width : (i+1)*width]
-			reached := slot[nz*width+i/8*2:] // of its block of CPU_ROWS rows
+			block := i / 8 // of CPU_ROWS rows
+			if ny > 1 {
+				block = i/ny/4*ny + i%ny // of a row of CPU_PLANES planes
+			}
+			reached := slot[rows*width+2*block:]
 			begin, end := int(reached[0]), int(reached[1])
 			for j := range row {
 				if j < begin || j >= end {
@@ -136,7 +150,7 @@ func reachSolve[T Real](t *testing.T, p testProblem, isa string, whole bool) rea
 			out.skipped += 1 - float64(end-begin)/float64(width)
 		}
 	}
-	out.skipped /= float64(nt * nz)
+	out.skipped /= float64(nt * rows)
 	return out
 }
 
@@ -150,9 +164,9 @@ func sameBits[T Real](t *testing.T, what string, got, want []T) {
 	}
 }
 
-func checkReach[T Real](t *testing.T, p testProblem, isa string, leastSkipped, tolerance float64) {
+func checkReach[T Real](t *testing.T, p testProblem, o CPUOptions, leastSkipped, tolerance float64) {
 	t.Helper()
-	got, want := reachSolve[T](t, p, isa, false), reachSolve[T](t, p, isa, true)
+	got, want := reachSolve[T](t, p, o, false), reachSolve[T](t, p, o, true)
 	sameBits(t, "record", got.record, want.record)
 	sameBits(t, "Born record", got.born, want.born)
 	sameBits(t, "snapshot", got.snapshots, want.snapshots)
@@ -184,9 +198,10 @@ func TestSkippingWhatTheWaveHasNotReachedChangesNoBit(t *testing.T) {
 					p := newReachProblem(c, order)
 					// Gradients differ by adjoint values times forward values that have underflowed: nothing that is
 					// left after rounding. Underflow comes much later in float64.
-					checkReach[float32](t, p, isa, 0.05, 1e-6)
+					o := CPUOptions{InstructionSet: isa, Threads: 1 + order/2%2} // in 3D inside a shot
+					checkReach[float32](t, p, o, 0.05, 1e-6)
 					if isa == "avx512" {
-						checkReach[float64](t, p, isa, 0.01, 1e-14)
+						checkReach[float64](t, p, o, 0.01, 1e-14)
 					}
 				})
 			}
