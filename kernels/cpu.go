@@ -19,7 +19,7 @@ import (
 
 // CPU is a Solver on one core in 2D and on one or several in 3D, vectorised by function multiversioning (AVX-512, AVX2 or the baseline of the machine).
 //
-// In 2D it steps only the cells that the wave has reached: fields start at zero and, with subnormal numbers flushed, are exactly zero
+// It steps only the cells that the wave has reached: fields start at zero and, with subnormal numbers flushed, are exactly zero
 // ahead of the wave. The results are those of stepping everything, those of an adjoint run to round-off.
 type CPU[T Real] struct {
 	// WholeGrid makes it step all cells at every step.

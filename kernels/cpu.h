@@ -43,7 +43,7 @@ typedef struct {
 	void *ax, *bx;       // per column [width]
 	cpml_block z[2], x[2];
 	void *strip;         // w in CPU_ROWS rows of a block of columns; in 3D what CPML adds to w, [thread][CPU_PLANES + 1][tile_width]
-	// By block of CPU_ROWS rows: where fields and memory variables may differ from zero; where the current step changes
+	// By block of CPU_ROWS rows, in 3D of one row of CPU_PLANES planes: where fields and memory variables may differ from zero; where the current step changes
 	// them; where an adjoint step needs to (if limited).
 	cpu_range *reached, *active, *limit;
 	int limited, whole_grid; // whole_grid: step everything
@@ -74,7 +74,7 @@ typedef struct {
 } cpu_points;
 
 // What a run of steps reads and writes besides the fields; null where not wanted. A snapshot slot of `slot` elements holds
-// nz * ny * width cells. In 2D only those that the wave had reached are written, and behind them the reached range of each
+// nz * ny * width cells. Only those that the wave had reached are written, and behind them the reached range of each
 // block of rows (begin and end as numbers of the cells' type).
 typedef struct {
 	int n0, n1;            // forward: n = n0 … n1-1; adjoint: n = n1-1 … n0
@@ -100,7 +100,7 @@ typedef struct {
 typedef void (*cpu_steps)(cpu_solver *, const cpu_run *, const cpu_points *sources, const cpu_points *receivers);
 typedef void (*cpu_steps3d)(cpu_solver *, const cpu_run *, const cpu_points *sources, const cpu_points *receivers, int thread, int threads);
 
-// Rounds the cells of a snapshot slot to bfloat16, [nz * ny][width], or puts them back; in 2D those alone that the wave had reached. Called
+// Rounds the cells of a snapshot slot to bfloat16, [nz * ny][width], or puts them back; those alone that the wave had reached. Called
 // by each thread.
 typedef void (*cpu_narrow_slot)(const cpu_solver *, const void *slot, uint16_t *half, int thread, int threads);
 typedef void (*cpu_widen_slot)(const cpu_solver *, void *slot, const uint16_t *half, int thread, int threads);

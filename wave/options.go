@@ -114,7 +114,7 @@ type Options struct {
 	Threads int
 	// InstructionSet of the CPU kernels: avx512, avx2, baseline. "" is the widest the machine has.
 	InstructionSet string
-	// WholeGrid steps all cells at every step. Otherwise the 2D kernels leave out those that the wave has not reached, whose values
+	// WholeGrid steps all cells at every step. Otherwise the kernels leave out those that the wave has not reached, whose values
 	// are zero, and the results are the same: gathers to the bit, gradients to round-off. For measurements and tests.
 	WholeGrid bool
 	// Backend is CPU, CUDA or Auto. "" is CPU. On GPUs the forward field is kept in their memory; EveryKth, SixteenBit, Host,

@@ -70,7 +70,7 @@ def write_3d(folder, n, threads, interval, inside=False):
         lines = range(n // 4, 3 * n // 4, 6)
         receivers = [[middle + 4, y, x] for y in lines for x in lines]
     else:
-        nt, sources = 240, [[4, middle, middle]]
+        nt, sources = 720, [[4, middle, middle]]
         receivers = [[2, y, x] for y in range(4, n, 8) for x in range(4, n, 8)]
     return write(
         folder, true, np.broadcast_to(true.mean(axis=(1, 2), keepdims=True), true.shape), nt=nt, peak=15.0, vmax=3500.0, threads=threads, taper=60,
