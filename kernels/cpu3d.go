@@ -86,7 +86,7 @@ func (s *CPU[T]) init3D(threads int) error {
 	c.x_cut = (*C.int)(s.alloc(len(columns)*int(unsafe.Sizeof(C.int(0))), false))
 	copy(unsafe.Slice(c.x_cut, len(columns)), columns)
 	c.strip = s.plane(threads*(together+1), int(c.tile_width), 0, 0)
-	ahead := max(radius, 2*LayerRadius(d.Order)) // AHEAD of the kernels
+	ahead := 2 * LayerRadius(d.Order) // AHEAD of the kernels
 	tiles := tile(planes, ny, threads, tileBytes/((together+3*halo)*stride*int(unsafe.Sizeof(T(0)))), widen(inZ, ahead, nz), widen(inY, ahead, ny))
 	c.tiles = C.int(len(tiles))
 	c.tile = (*C.cpu_tile)(s.alloc(len(tiles)*int(unsafe.Sizeof(C.cpu_tile{})), false))

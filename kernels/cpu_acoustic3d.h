@@ -1,13 +1,11 @@
 // 3D acoustic steps for CPUs (equations: acoustic.h). Included once for each instruction set and type after
-// cpu_acoustic2d.h, with the same macros and
+// cpu_acoustic2d.h, with the same macros.
 //
-//     PLANES  planes that are stepped together, a divisor of CPU_PLANES
-//
-// A tile is a range of planes and rows. A thread steps it PLANES planes at a time, in strips of columns so narrow that the
+// A tile is a range of planes and rows. A thread steps it CPU_PLANES planes at a time, in strips of columns so narrow that the
 // rows a cell's neighbours lie in stay in the first cache; vertical neighbours are in registers, and a tile has so few rows that the planes
 // above and below stay in the second cache. Thus main memory delivers u, u before and M once and takes the new u.
 //
-// Memory variables interleave the rows of PLANES planes, and of x also ψ and ζ, so that a row's step finds them in one piece: as short pieces all
+// Memory variables interleave the rows of CPU_PLANES planes, and of x also ψ and ζ, so that a row's step finds them in one piece: as short pieces all
 // over memory they took as much time as the fields.
 //
 // CPML adds to w what its axis asks for: memory variables run R1 cells (s of the adjoint AHEAD) ahead of the cells that are
@@ -28,14 +26,14 @@ typedef struct {
 	REAL *snapshot;     // forward: written; adjoint: read
 	REAL *gradient;     // adjoint
 	REAL *illumination; // adjoint, or null
-	REAL *extra;        // what CPML adds to w: [PLANES][tile_width], and behind it a row of zeros
+	REAL *extra;        // what CPML adds to w: [CPU_PLANES][tile_width], and behind it a row of zeros
 } NAME(pass3d);
 
 // One layer across z or y, seen from a row of cells.
 typedef struct {
 	const REAL *d1, *d2, *a, *b;
 	ptrdiff_t reach;            // elements to the next cell along the axis in fields
-	ptrdiff_t outer, inner;     // to the cell PLANES further along the axis in memory variables, and to the next cell
+	ptrdiff_t outer, inner;     // to the cell CPU_PLANES further along the axis in memory variables, and to the next cell
 	ptrdiff_t next, row;        // to the next row in fields and in memory variables
 	int begin, end, origin;     // cells along the axis; the one at which the memory variables begin
 	REAL *first, *second;       // ψ and ζ, or p and s
@@ -46,20 +44,20 @@ typedef struct {
 INLINE NAME(layer) NAME(layer_at)(const NAME(pass3d) *pass, int axis, const cpml_block *block, ptrdiff_t offset)
 {
 	const cpu_solver *s = pass->solver;
-	const ptrdiff_t inner = axis ? PLANES * s->width : s->width;
+	const ptrdiff_t inner = axis ? CPU_PLANES * s->width : s->width;
 	return (NAME(layer)){.d1 = pass->d1[axis], .d2 = pass->d2[axis], .a = axis ? s->ay : s->az, .b = axis ? s->by : s->bz,
-	                     .reach = axis ? s->stride : s->plane, .outer = PLANES * (axis ? inner : s->ny * inner), .inner = inner,
-	                     .next = s->stride, .row = PLANES * s->width,
-	                     .begin = block->begin, .end = block->end, .origin = axis ? block->begin : block->begin / PLANES * PLANES,
+	                     .reach = axis ? s->stride : s->plane, .outer = CPU_PLANES * (axis ? inner : s->ny * inner), .inner = inner,
+	                     .next = s->stride, .row = CPU_PLANES * s->width,
+	                     .begin = block->begin, .end = block->end, .origin = axis ? block->begin : block->begin / CPU_PLANES * CPU_PLANES,
 	                     .first = (REAL *)block->memory[0] + offset, .second = (REAL *)block->memory[1] + offset,
-	                     .zero = pass->extra + PLANES * s->tile_width};
+	                     .zero = pass->extra + CPU_PLANES * s->tile_width};
 }
 
 // The row of a memory variable at cell i along the axis; outside the layer a row of zeros, to which nothing but zeros is written.
 INLINE REAL *NAME(memory_at)(const NAME(layer) *l, REAL *memory, int i)
 {
 	const int k = i - l->origin;
-	return i >= l->begin && i < l->end ? memory + k / PLANES * l->outer + k % PLANES * l->inner : l->zero;
+	return i >= l->begin && i < l->end ? memory + k / CPU_PLANES * l->outer + k % CPU_PLANES * l->inner : l->zero;
 }
 
 INLINE int NAME(max)(int a, int b) { return a > b ? a : b; }
@@ -72,11 +70,11 @@ INLINE int NAME(share)(int n, int thread, int threads) { return (int)((ptrdiff_t
 static void NAME(illuminate_rest3d)(const NAME(pass3d) *pass, int i, int y, cpu_range strip, cpu_range stepped)
 {
 	const cpu_solver *s = pass->solver;
-	const cpu_range r = NAME(both)(strip, NAME(held)(s, pass->snapshot, i / PLANES * s->ny + y));
+	const cpu_range r = NAME(both)(strip, NAME(held)(s, pass->snapshot, i / CPU_PLANES * s->ny + y));
 	cpu_range done = NAME(both)(r, stepped);
 	if (done.begin >= done.end)
 		done = (cpu_range){r.end, r.end};
-	for (int k = i; k < i + PLANES && k < s->nz; k++) {
+	for (int k = i; k < i + CPU_PLANES && k < s->nz; k++) {
 		const ptrdiff_t row = (k * (ptrdiff_t)s->ny + y) * s->width;
 		const REAL *w = pass->snapshot + row;
 		REAL *sum = pass->illumination + row;
@@ -96,14 +94,14 @@ static void NAME(illuminate_rest3d)(const NAME(pass3d) *pass, int i, int y, cpu_
 #define RADIUS 4
 #include "cpu_step3d.h"
 
-// The planes of a thread's share of the blocks of PLANES planes.
+// The planes of a thread's share of the blocks of CPU_PLANES planes.
 INLINE cpu_range NAME(planes)(const cpu_solver *s, int thread, int threads)
 {
-	const int blocks = s->rows / PLANES;
-	return (cpu_range){PLANES * NAME(share)(blocks, thread, threads), PLANES * NAME(share)(blocks, thread + 1, threads)};
+	const int blocks = s->rows / CPU_PLANES;
+	return (cpu_range){CPU_PLANES * NAME(share)(blocks, thread, threads), CPU_PLANES * NAME(share)(blocks, thread + 1, threads)};
 }
 
-// What reach, activate, still and arrive of 2D are, for blocks of one row of PLANES planes, each in a thread's planes.
+// What reach, activate, still and arrive of 2D are, for blocks of one row of CPU_PLANES planes, each in a thread's planes.
 static void NAME(reach3d)(cpu_solver *s, const cpu_points *p, int thread, int threads)
 {
 	const cpu_range planes = NAME(planes)(s, thread, threads);
@@ -113,7 +111,7 @@ static void NAME(reach3d)(cpu_solver *s, const cpu_points *p, int thread, int th
 			if (plane < planes.begin || plane >= planes.end)
 				continue;
 			const int end = (column + CPU_RUN + CPU_LANES - 1) / CPU_LANES * CPU_LANES;
-			cpu_range *r = &s->reached[plane / PLANES * s->ny + row];
+			cpu_range *r = &s->reached[plane / CPU_PLANES * s->ny + row];
 			*r = NAME(hull)(*r, (cpu_range){column / CPU_LANES * CPU_LANES, end < s->width ? end : s->width});
 		}
 }
@@ -122,9 +120,9 @@ static void NAME(activate3d)(cpu_solver *s, int thread, int threads)
 {
 	const cpu_range planes = NAME(planes)(s, thread, threads);
 	const cpu_range none = {0, 0}, whole = {0, s->width};
-	for (int i = planes.begin; i < planes.end; i += PLANES)
+	for (int i = planes.begin; i < planes.end; i += CPU_PLANES)
 		for (int y = 0; y < s->ny; y++) {
-			const int block = i / PLANES * s->ny + y;
+			const int block = i / CPU_PLANES * s->ny + y;
 			const cpu_range *reached = s->reached + block;
 			cpu_range r = s->whole_grid ? whole : reached[0];
 			if (r.begin < r.end) {
@@ -132,7 +130,7 @@ static void NAME(activate3d)(cpu_solver *s, int thread, int threads)
 				r.end += CPU_LANES;
 			}
 			r = NAME(hull)(r, i > 0 ? reached[-s->ny] : none);
-			r = NAME(hull)(r, i + PLANES < s->rows ? reached[s->ny] : none);
+			r = NAME(hull)(r, i + CPU_PLANES < s->rows ? reached[s->ny] : none);
 			for (int k = 1; k <= MAX_RADIUS; k++) {
 				r = NAME(hull)(r, y >= k ? reached[-k] : none);
 				r = NAME(hull)(r, y + k < s->ny ? reached[k] : none);
@@ -161,17 +159,17 @@ static int NAME(still3d)(const NAME(pass3d) *pass, int i, int y, int j)
 {
 	const cpu_solver *s = pass->solver;
 	IVEC any = {0};
-	for (int r = 0; r < PLANES; r++) {
+	for (int r = 0; r < CPU_PLANES; r++) {
 		any |= NAME(moves)(pass->before + (i + r) * (ptrdiff_t)s->plane + y * (ptrdiff_t)s->stride + j);
 		for (int side = 0; side < 2; side++)
 			for (int v = 0; v < 2; v++) {
 				const cpml_block *bz = &s->z[side], *by = &s->y[side], *bx = &s->x[side];
-				if (i + PLANES > bz->begin && i < bz->end)
-					any |= NAME(moves)((const REAL *)bz->memory[v] + ((i / PLANES - bz->begin / PLANES) * (ptrdiff_t)s->ny + y) * PLANES * s->width + r * s->width + j);
+				if (i + CPU_PLANES > bz->begin && i < bz->end)
+					any |= NAME(moves)((const REAL *)bz->memory[v] + ((i / CPU_PLANES - bz->begin / CPU_PLANES) * (ptrdiff_t)s->ny + y) * CPU_PLANES * s->width + r * s->width + j);
 				if (y >= by->begin && y < by->end)
-					any |= NAME(moves)((const REAL *)by->memory[v] + ((i / PLANES) * (ptrdiff_t)(by->end - by->begin) + y - by->begin) * PLANES * s->width + r * s->width + j);
+					any |= NAME(moves)((const REAL *)by->memory[v] + ((i / CPU_PLANES) * (ptrdiff_t)(by->end - by->begin) + y - by->begin) * CPU_PLANES * s->width + r * s->width + j);
 				if (j >= bx->begin && j < bx->end)
-					any |= NAME(moves)((const REAL *)bx->memory[v] + 2 * ((i * (ptrdiff_t)s->ny + y * PLANES + r) * (bx->end - bx->begin)) + j - bx->begin);
+					any |= NAME(moves)((const REAL *)bx->memory[v] + 2 * ((i * (ptrdiff_t)s->ny + y * CPU_PLANES + r) * (bx->end - bx->begin)) + j - bx->begin);
 			}
 	}
 	for (int k = 0; k < LANES; k++)
@@ -183,9 +181,9 @@ static int NAME(still3d)(const NAME(pass3d) *pass, int i, int y, int j)
 static void NAME(arrive3d)(const NAME(pass3d) *pass, cpu_solver *s, int thread, int threads)
 {
 	const cpu_range planes = NAME(planes)(s, thread, threads);
-	for (int i = planes.begin; i < planes.end; i += PLANES)
+	for (int i = planes.begin; i < planes.end; i += CPU_PLANES)
 		for (int y = 0; y < s->ny; y++) {
-			const int block = i / PLANES * s->ny + y;
+			const int block = i / CPU_PLANES * s->ny + y;
 			cpu_range r = s->active[block];
 			const cpu_range old = s->whole_grid ? r : s->reached[block];
 			const int empty = old.begin >= old.end;
@@ -240,7 +238,7 @@ static void NAME(scatter3d)(const NAME(pass3d) *pass, const REAL *dm, const REAL
 	const cpu_range planes = NAME(planes)(s, thread, threads);
 	for (int i = planes.begin; i < planes.end && i < s->nz; i++)
 		for (int y = 0; y < s->ny; y++) {
-			const cpu_range r = NAME(held)(s, w, i / PLANES * s->ny + y);
+			const cpu_range r = NAME(held)(s, w, i / CPU_PLANES * s->ny + y);
 			REAL *q = pass->before + i * (ptrdiff_t)s->plane + y * (ptrdiff_t)s->stride;
 			const ptrdiff_t row = (i * (ptrdiff_t)s->ny + y) * s->width;
 			for (int j = r.begin; j < r.end; j += LANES)
@@ -273,7 +271,7 @@ static void NAME(run3d)(int adjoint, cpu_solver *s, const cpu_run *run, const cp
 {
 	NAME(pass3d) pass = {.solver = s, .now = s->now, .before = s->before, .gradient = run->gradient,
 	                     .illumination = run->illuminate ? run->illumination : NULL,
-	                     .extra = (REAL *)s->strip + (ptrdiff_t)thread * (PLANES + 1) * s->tile_width};
+	                     .extra = (REAL *)s->strip + (ptrdiff_t)thread * (CPU_PLANES + 1) * s->tile_width};
 	const double *d2[3] = {s->d2z, s->d2y, s->d2x}, inverse[3] = {s->iz, s->iy, s->ix};
 	for (int axis = 0; axis < 3; axis++)
 		for (int k = 0; k <= s->radius; k++) {
@@ -281,7 +279,7 @@ static void NAME(run3d)(int adjoint, cpu_solver *s, const cpu_run *run, const cp
 			pass.d2[axis][k] = (REAL)d2[axis][k];
 		}
 	static void (*const step_tile[])(int, const NAME(pass3d) *, const cpu_tile *) = {NAME(step_tile_r1), NAME(step_tile_r2), NAME(step_tile_r3), NAME(step_tile_r4)};
-	const int first = NAME(planes)(s, thread, threads).begin / PLANES * s->ny, last = NAME(planes)(s, thread, threads).end / PLANES * s->ny;
+	const int first = NAME(planes)(s, thread, threads).begin / CPU_PLANES * s->ny, last = NAME(planes)(s, thread, threads).end / CPU_PLANES * s->ny;
 	if (!run->scatterer)
 		NAME(reach3d)(s, adjoint ? receivers : sources, thread, threads);
 	for (int step = 0; step < run->n1 - run->n0; step++) {

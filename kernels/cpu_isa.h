@@ -11,7 +11,6 @@
 #define LANES (BYTES / 4)
 #define LANE_INDEX int
 #define ROWS (BYTES == 64 ? 8 : 4)
-#define PLANES 4
 #define NAME(x) PASTE(x, f32, ISA)
 #include "cpu_acoustic2d.h"
 #include "cpu_acoustic3d.h"
@@ -22,7 +21,6 @@
 #define LANES (BYTES > 16 ? BYTES / 8 : 4)
 #define LANE_INDEX long
 #define ROWS 4 // for tests: quick to compile
-#define PLANES 4
 #define NAME(x) PASTE(x, f64, ISA)
 #include "cpu_acoustic2d.h"
 #include "cpu_acoustic3d.h"

@@ -4,7 +4,7 @@
 // The columns of a row of cells, counted over all planes, that a slot holds.
 INLINE cpu_range NAME(columns_held)(const cpu_solver *s, const REAL *slot, int row)
 {
-	return NAME(held)(s, slot, s->plane == s->stride ? row / CPU_ROWS : row / s->ny / PLANES * s->ny + row % s->ny);
+	return NAME(held)(s, slot, s->plane == s->stride ? row / CPU_ROWS : row / s->ny / CPU_PLANES * s->ny + row % s->ny);
 }
 
 static void NAME(narrow)(const cpu_solver *s, const void *slot, uint16_t *half, int thread, int threads)

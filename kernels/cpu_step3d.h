@@ -6,14 +6,14 @@
 #define STEP(x) STEP2(x, RADIUS)
 #define NOINLINE static __attribute__((noinline))
 
-#define AHEAD (2 * R1 > R ? 2 * R1 : R) // cells that s, or the field that drives a layer, is needed ahead of the cell that is stepped
+#define AHEAD (2 * R1) // cells, R or more, that s is needed ahead of the cell that is stepped
 
-// What a layer does to COUNT ≤ PLANES cells along its axis from cell i on, in a row of columns: rows of its memory variables, and coefficients
+// What a layer does to COUNT ≤ CPU_PLANES cells along its axis from cell i on, in a row of columns: rows of its memory variables, and coefficients
 // that are zero outside it.
 typedef struct {
-	REAL *first[PLANES + 2 * MAX_RADIUS];  // ψ or p from cell i-R1 on; those before i+R1 have been advanced
-	REAL *second[PLANES + 2 * MAX_RADIUS]; // ζ from cell i on; s from cell i-R on, those before i+AHEAD have been advanced
-	REAL a[PLANES + MAX_RADIUS], b[PLANES + MAX_RADIUS]; // from cell i on
+	REAL *first[CPU_PLANES + 2 * MAX_RADIUS];  // ψ or p from cell i-R1 on; those before i+R1 have been advanced
+	REAL *second[CPU_PLANES + 2 * MAX_RADIUS]; // ζ from cell i on; s from cell i-R on, those before i+AHEAD have been advanced
+	REAL a[CPU_PLANES + MAX_RADIUS], b[CPU_PLANES + MAX_RADIUS]; // from cell i on
 } STEP(rows);
 
 INLINE void STEP(layer_rows)(const int adjoint, const int count, const NAME(layer) *l, int i, STEP(rows) *t)
@@ -52,10 +52,10 @@ INLINE void STEP(step_layer)(const int adjoint, const int count, const NAME(laye
 	}
 	for (int j = 0; j < columns; j += LANES) {
 		// From cell i-R on: u, or s; from cell i on in the adjoint η, then η + s.
-		VEC second[PLANES + 2 * MAX_RADIUS], eta[PLANES + MAX_RADIUS], first[PLANES + 2 * MAX_RADIUS];
+		VEC second[CPU_PLANES + 2 * MAX_RADIUS], eta[CPU_PLANES + MAX_RADIUS], first[CPU_PLANES + 2 * MAX_RADIUS];
 		if (adjoint) {
 #pragma GCC unroll 16
-			for (int k = 0; k < count + 2 * R1; k++)
+			for (int k = 0; k < count + AHEAD; k++)
 				eta[k] = LOAD(u + k * reach + j);
 #pragma GCC unroll 16
 			for (int k = 0; k < R + AHEAD; k++)
@@ -63,12 +63,12 @@ INLINE void STEP(step_layer)(const int adjoint, const int count, const NAME(laye
 #pragma GCC unroll 4
 			for (int r = 0; r < count; r++) {
 				REAL *s = t.second[R + AHEAD + r] + j;
-				second[R + AHEAD + r] = CPML_MEMORY(LOAD(s), t.a[AHEAD + r], t.b[AHEAD + r], AHEAD == 2 * R1 ? eta[AHEAD + r] : LOAD(u + (AHEAD + r) * reach + j));
+				second[R + AHEAD + r] = CPML_MEMORY(LOAD(s), t.a[AHEAD + r], t.b[AHEAD + r], eta[AHEAD + r]);
 				STORE(s, second[R + AHEAD + r]);
 				PREFETCH(s + row);
 			}
 #pragma GCC unroll 16
-			for (int k = 0; k < count + 2 * R1; k++)
+			for (int k = 0; k < count + AHEAD; k++)
 				eta[k] += second[R + k];
 		} else {
 #pragma GCC unroll 16
@@ -177,8 +177,8 @@ INLINE void STEP(add_layer_x)(const int adjoint, const NAME(pass3d) *pass, const
 			}
 			s_prev = s_cur;
 			s_cur = s_next;
-			PREFETCH(first + 2 * PLANES * length + j);
-			PREFETCH(second + 2 * PLANES * length + j);
+			PREFETCH(first + 2 * CPU_PLANES * length + j);
+			PREFETCH(second + 2 * CPU_PLANES * length + j);
 			next = CPML_MEMORY(LOAD(first + j), LOAD(a + j), LOAD(b + j), d1);
 			STORE(first + j, next);
 		}
@@ -213,7 +213,7 @@ NOINLINE void STEP(add_layer_x_adjoint)(const NAME(pass3d) *pass, const cpml_blo
 	STEP(add_layer_x)(1, pass, block, u, row, extra);
 }
 
-// Steps a row of PLANES planes from plane i on in the columns of `range`. save: there is a snapshot; extra: CPML adds to w in the columns < left and
+// Steps a row of CPU_PLANES planes from plane i on in the columns of `range`. save: there is a snapshot; extra: CPML adds to w in the columns < left and
 // >= right, which are x layers, where it holds all of w along x, or in `all`. The first column in pass->extra is base.
 INLINE void STEP(sweep3d)(const int adjoint, const int save, const int extra, const NAME(pass3d) *pass, int i, int y, cpu_range range, int base,
                           int left, int right, int all)
@@ -222,7 +222,7 @@ INLINE void STEP(sweep3d)(const int adjoint, const int save, const int extra, co
 	const ptrdiff_t plane = s->plane, ld = s->stride, width = s->width, at = i * plane + y * ld;
 	const REAL *u = pass->now + at, *m = (const REAL *)s->m + at, *added = pass->extra;
 	REAL *q = pass->before + at;
-	const int saved = !save ? 0 : s->nz - i < PLANES ? s->nz - i : PLANES;
+	const int saved = !save ? 0 : s->nz - i < CPU_PLANES ? s->nz - i : CPU_PLANES;
 	const ptrdiff_t slot = (i * (ptrdiff_t)s->ny + y) * width, slot_plane = s->ny * width;
 	REAL *snapshot = save ? pass->snapshot + slot : NULL;
 	REAL *gradient = save && adjoint ? pass->gradient + slot : NULL;
@@ -237,12 +237,12 @@ INLINE void STEP(sweep3d)(const int adjoint, const int save, const int extra, co
 
 	for (int j = range.begin; j < range.end; j += LANES) {
 		const int in_x = extra && (j < left || j >= right);
-		VEC column[PLANES + 2 * R];
+		VEC column[CPU_PLANES + 2 * R];
 #pragma GCC unroll 16
-		for (int k = 0; k < PLANES + 2 * R; k++)
+		for (int k = 0; k < CPU_PLANES + 2 * R; k++)
 			column[k] = LOAD(u + (k - R) * plane + j);
 #pragma GCC unroll 8
-		for (int r = 0; r < PLANES; r++) {
+		for (int r = 0; r < CPU_PLANES; r++) {
 			const REAL *p = u + r * plane + j;
 			const VEC now = column[r + R];
 			VEC w = NAME(d2_column)(R, cz, (in_x ? c_zy : c0) * now, column + r + R);
@@ -307,19 +307,19 @@ INLINE int STEP(touches)(const cpml_block *block, int adjoint, int begin, int en
 	return block->end && begin < block->end + (adjoint ? R : R1) && end > block->begin - (adjoint ? AHEAD : R1);
 }
 
-// The z layers' part of w in a row of PLANES planes, in columns from j0 on. Returns whether there is any.
+// The z layers' part of w in a row of CPU_PLANES planes, in columns from j0 on. Returns whether there is any.
 INLINE int STEP(layers_z)(const int adjoint, const NAME(pass3d) *pass, const cpu_tile *tile, int i, int y, int j0, int columns, REAL *extra)
 {
 	const cpu_solver *s = pass->solver;
 	const REAL *u = pass->now + i * (ptrdiff_t)s->plane + y * (ptrdiff_t)s->stride + j0;
 	int add = 0;
 	for (int side = 0; side < 2; side++) {
-		if (!STEP(touches)(&s->z[side], adjoint, i, i + PLANES))
+		if (!STEP(touches)(&s->z[side], adjoint, i, i + CPU_PLANES))
 			continue;
-		const NAME(layer) l = NAME(layer_at)(pass, 0, &s->z[side], y * PLANES * (ptrdiff_t)s->width + j0);
+		const NAME(layer) l = NAME(layer_at)(pass, 0, &s->z[side], y * CPU_PLANES * (ptrdiff_t)s->width + j0);
 		if (i == tile->z0)
 			STEP(begin_layer)(adjoint, &l, i, u, columns);
-		STEP(step_layer)(adjoint, PLANES, &l, i, u, columns, extra, s->tile_width, add);
+		STEP(step_layer)(adjoint, CPU_PLANES, &l, i, u, columns, extra, s->tile_width, add);
 		add = 1;
 	}
 	return add;
@@ -343,7 +343,7 @@ INLINE int STEP(layers_y)(const int adjoint, const NAME(pass3d) *pass, const cpu
 		const cpml_block *block = &s->y[side];
 		if (!STEP(touches)(block, adjoint, y, y + 1))
 			continue;
-		for (int r = 0; r < PLANES; r++) {
+		for (int r = 0; r < CPU_PLANES; r++) {
 			const NAME(layer) l = NAME(layer_at)(pass, 1, block, (i * (ptrdiff_t)(block->end - block->begin) + r) * s->width + j0);
 			const REAL *u = pass->now + (i + r) * (ptrdiff_t)s->plane + y * (ptrdiff_t)s->stride + j0;
 			if (y == tile->y0)
@@ -371,15 +371,15 @@ NOINLINE void STEP(layers_x)(int adjoint, const NAME(pass3d) *pass, int i, int y
 	const cpu_solver *s = pass->solver;
 	for (int side = 0; side < 2; side++) {
 		const cpml_block *x = &s->x[side];
-		for (int k = 0; k < PLANES && x->end > r.begin && x->begin < r.end; k++) {
+		for (int k = 0; k < CPU_PLANES && x->end > r.begin && x->begin < r.end; k++) {
 			const REAL *u = pass->now + (i + k) * (ptrdiff_t)s->plane + y * (ptrdiff_t)s->stride + x->begin;
 			REAL *extra = pass->extra + k * s->tile_width + x->begin - base;
-			(adjoint ? STEP(add_layer_x_adjoint) : STEP(add_layer_x_forward))(pass, x, u, (i * (ptrdiff_t)s->ny + y * PLANES + k), extra);
+			(adjoint ? STEP(add_layer_x_adjoint) : STEP(add_layer_x_forward))(pass, x, u, (i * (ptrdiff_t)s->ny + y * CPU_PLANES + k), extra);
 		}
 	}
 }
 
-// Steps the columns of r in a row of PLANES planes. all: z or y layers act there.
+// Steps the columns of r in a row of CPU_PLANES planes. all: z or y layers act there.
 NOINLINE void STEP(row3d)(int adjoint, const NAME(pass3d) *pass, int i, int y, cpu_range r, int base, int all)
 {
 	const cpu_solver *s = pass->solver;
@@ -387,7 +387,7 @@ NOINLINE void STEP(row3d)(int adjoint, const NAME(pass3d) *pass, int i, int y, c
 	const int left = NAME(max)(r.begin, NAME(min)(r.end, s->x[0].end));
 	const int right = s->x[1].end && s->x[1].begin < r.end ? NAME(max)(r.begin, s->x[1].begin) : r.end;
 	const int x = left > r.begin || right < r.end;
-	for (int k = 0; k < PLANES && x && !all; k++) {
+	for (int k = 0; k < CPU_PLANES && x && !all; k++) {
 		REAL *line = pass->extra + k * s->tile_width - base;
 		memset(line + r.begin, 0, (left - r.begin) * sizeof(REAL));
 		memset(line + right, 0, (r.end - right) * sizeof(REAL));
@@ -396,7 +396,7 @@ NOINLINE void STEP(row3d)(int adjoint, const NAME(pass3d) *pass, int i, int y, c
 		STEP(layers_x)(adjoint, pass, i, y, r, base);
 	cpu_range saved = {r.end, r.end};
 	if (pass->snapshot) {
-		saved = adjoint ? NAME(both)(r, NAME(held)(s, pass->snapshot, i / PLANES * s->ny + y)) : r;
+		saved = adjoint ? NAME(both)(r, NAME(held)(s, pass->snapshot, i / CPU_PLANES * s->ny + y)) : r;
 		if (saved.begin >= saved.end)
 			saved.begin = saved.end = r.end;
 	}
@@ -417,16 +417,16 @@ NOINLINE void STEP(row3d)(int adjoint, const NAME(pass3d) *pass, int i, int y, c
 NOINLINE void STEP(step_tile)(int adjoint, const NAME(pass3d) *pass, const cpu_tile *tile)
 {
 	const cpu_solver *s = pass->solver;
-	for (int i = tile->z0; i < tile->z1; i += PLANES) {
-		const int z = STEP(touches)(&s->z[0], adjoint, i, i + PLANES) | STEP(touches)(&s->z[1], adjoint, i, i + PLANES);
+	for (int i = tile->z0; i < tile->z1; i += CPU_PLANES) {
+		const int z = STEP(touches)(&s->z[0], adjoint, i, i + CPU_PLANES) | STEP(touches)(&s->z[1], adjoint, i, i + CPU_PLANES);
 		for (int c = 0; c < s->x_cuts - 1; c++) {
 			const cpu_range strip = {s->x_cut[c], s->x_cut[c + 1]};
 			for (int y = tile->y0; y < tile->y1; y++) {
-				const cpu_range *active = s->active + i / PLANES * s->ny + y;
+				const cpu_range *active = s->active + i / CPU_PLANES * s->ny + y;
 				const int in_y = STEP(touches)(&s->y[0], adjoint, y, y + 1) | STEP(touches)(&s->y[1], adjoint, y, y + 1);
 				// Memory variables of the cells ahead are advanced wherever these are active: within a limit that may be where this row is not.
 				cpu_range ahead = active[0];
-				if (z && i + PLANES < s->rows)
+				if (z && i + CPU_PLANES < s->rows)
 					ahead = NAME(hull)(ahead, active[s->ny]);
 				for (int k = 1; in_y && k <= AHEAD && y + k < s->ny; k++)
 					ahead = NAME(hull)(ahead, active[k]);

@@ -17,5 +17,4 @@
 #undef LANES
 #undef LANE_INDEX
 #undef ROWS
-#undef PLANES
 #undef NAME

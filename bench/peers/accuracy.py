@@ -29,7 +29,8 @@ import deepwave
 from deepwave.location_interpolation import Hicks
 
 warnings.filterwarnings("ignore", module="deepwave")
-CHOICES = {"adam": [(rate, share) for share in (1, 4) for rate in (5.0, 10.0, 20.0, 40.0, 80.0)], "lbfgs": [(0.5, 1), (1.0, 1)]}  # rate, 1 / share of the shots in a batch
+MARGIN = 4  # cells above and beside Deepwave's model
+CHOICES = {"adam": [(rate, share) for share in (1, 4) for rate in (10.0, 20.0, 40.0, 80.0, 160.0)], "lbfgs": [(0.5, 1), (1.0, 1)]}  # rate, 1 / share of the shots in a batch
 
 
 class Enough(Exception):
@@ -67,6 +68,7 @@ class Coarse:
         self.axes = [axis_weights(n, (n - 1) // k + 1, k) for n in shape]
 
     def restrict(self, v):
+        v = v.astype(float)
         weights = 1 - np.abs(np.arange(1 - self.k, self.k)) / self.k
         for axis in range(2):
             padded = np.pad(v, [(self.k - 1, self.k - 1) if a == axis else (0, 0) for a in range(2)], mode="edge")
@@ -99,8 +101,8 @@ class Theirs:
         self.restricted = (1 / self.grid.restrict(1 / self.true)).astype(np.float32)
         self.mask = torch.from_numpy(mask[::k, ::k].copy())
         cells = torch.tensor(self.spacing)
-        self.sources = (torch.from_numpy(read("/survey/source_position")).float() / cells)[:, None, :]
-        self.receivers = (torch.from_numpy(read("/survey/receiver_position")).float() / cells)[None]
+        self.sources = (torch.from_numpy(read("/survey/source_position")).float() / cells)[:, None, :] + MARGIN
+        self.receivers = (torch.from_numpy(read("/survey/receiver_position")).float() / cells)[None] + MARGIN
         # Deepwave adds -v² dt² times the amplitude to a cell: with this factor that is a line source.
         self.amplitudes = (-wavelet / math.prod(self.spacing)).expand(self.shots, -1)[:, None, :].contiguous()
         low, high = 0.85 * self.start.min(), 1.4 * self.start.max()
@@ -116,7 +118,9 @@ class Theirs:
         self.bands = [first * (top / first) ** (i / steps) for i in range(steps + 1)]
 
     def forward(self, v, shots):
-        shape, n = list(v.shape), len(shots)
+        # Sources and receivers above the first node, or within a few of the sides, act on cells beyond: the model goes on there.
+        v, n = torch.nn.functional.pad(v[None, None], (MARGIN, MARGIN, MARGIN, 0), mode="replicate")[0, 0], len(shots)
+        shape = list(v.shape)
         sources, receivers = Hicks(self.sources[shots], model_shape=shape), Hicks(self.receivers.expand(n, -1, -1).contiguous(), model_shape=shape)
         gathers = deepwave.scalar(v, self.spacing, self.dt, source_amplitudes=sources.source(self.amplitudes[shots]), source_locations=sources.get_locations(),
                                   receiver_locations=receivers.get_locations(), accuracy=8, pml_width=20, pml_freq=self.bands[-1] / 2, max_vel=self.bounds[1],
