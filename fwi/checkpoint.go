@@ -45,6 +45,7 @@ func Fingerprint(p *Problem, c Config) string {
 type snapshotScalars struct {
 	Fingerprint     string
 	Stage, Batch    int
+	WaveletAt       int
 	Solves, Seconds float64
 	Shots           []int
 	Method          *State
@@ -68,7 +69,7 @@ func SaveSnapshot(path, fingerprint string, s *Snapshot) error {
 		return err
 	}
 	defer f.Close()
-	scalars := snapshotScalars{fingerprint, s.Stage, s.Batch, s.Solves, s.Seconds, s.Shots, s.Method, s.Learned, s.Leaps, s.Recent, s.Proposing, nil}
+	scalars := snapshotScalars{fingerprint, s.Stage, s.Batch, s.WaveletAt, s.Solves, s.Seconds, s.Shots, s.Method, s.Learned, s.Leaps, s.Recent, s.Proposing, nil}
 	for _, r := range s.History {
 		line := historyLine{Record: r}
 		if !math.IsNaN(r.ModelRMS) {
@@ -127,7 +128,7 @@ func LoadSnapshot(path, fingerprint string) (*Snapshot, error) {
 	if scalars.Fingerprint != fingerprint {
 		return nil, fmt.Errorf("%s belongs to another problem or configuration: it cannot be resumed with these", path)
 	}
-	s := &Snapshot{Stage: scalars.Stage, Batch: scalars.Batch, Solves: scalars.Solves, Seconds: scalars.Seconds, Shots: scalars.Shots, Method: scalars.Method,
+	s := &Snapshot{Stage: scalars.Stage, Batch: scalars.Batch, WaveletAt: scalars.WaveletAt, Solves: scalars.Solves, Seconds: scalars.Seconds, Shots: scalars.Shots, Method: scalars.Method,
 		Learned: scalars.Learned, Leaps: scalars.Leaps, Recent: scalars.Recent, Proposing: scalars.Proposing}
 	for _, line := range scalars.History {
 		r := line.Record

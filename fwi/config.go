@@ -50,6 +50,10 @@ type Config struct {
 	Preconditioner PreconditionerConfig `yaml:"preconditioner,omitempty"`
 	// EstimateWavelet lets each stage begin by fitting the source wavelet to the observed data (a Wiener filter common to all shots).
 	EstimateWavelet bool `yaml:"estimate_wavelet,omitempty"`
+	// WaveletEvery, if positive, fits it again after so many iterations of a stage: the better the model, the better the wavelet.
+	WaveletEvery int `yaml:"wavelet_every,omitempty"`
+	// WaveletLength in s is how far before and after its time zero the filter that makes an estimated wavelet of the given one may reach. 0: as far as the record.
+	WaveletLength float64 `yaml:"wavelet_length,omitempty"`
 	// PointsPerWavelength of a stage's grid at its highest frequency and the slowest velocity. 0 is 4.
 	PointsPerWavelength float64 `yaml:"points_per_wavelength,omitempty"`
 	// Dispersion says what to do when the user's own grid is coarser than PointsPerWavelength asks: "warn" or "refuse". "" is warn.
@@ -199,7 +203,7 @@ func (c Config) withDefaults() (Config, error) {
 	err := errors.Join(
 		oneOf("misfit", c.Misfit, MisfitNames()...), oneOf("method", c.Method, "lbfgs", "descent", "cg"), oneOf("dispersion", c.Dispersion, "warn", "refuse"),
 		oneOf("storage", c.Storage, append(wave.StorageNames(), autoStorage)...), oneOf("backend", c.Backend, wave.Auto, wave.CPU, wave.CUDA),
-		bad("min_velocity", c.MinVelocity), bad("max_velocity", c.MaxVelocity), bad("first_change", c.FirstChange), bad("time_gain", c.TimeGain), bad("max_change", c.MaxChange),
+		bad("min_velocity", c.MinVelocity), bad("max_velocity", c.MaxVelocity), bad("first_change", c.FirstChange), bad("time_gain", c.TimeGain), bad("max_change", c.MaxChange), bad("wavelet_length", c.WaveletLength), bad("wavelet_every", float64(c.WaveletEvery)),
 		bad("points_per_wavelength", c.PointsPerWavelength), bad("preconditioner floor", c.Preconditioner.Floor), bad("preconditioner depth", c.Preconditioner.Depth),
 		bad("memory", float64(c.Memory)), bad("iterations", float64(c.Iterations)), bad("threads", float64(c.Threads)), bad("memory_limit", float64(c.MemoryLimit)),
 		bad("shots", float64(a.Shots)), bad("receivers", float64(a.Receivers)), bad("source_depth", a.SourceDepth), bad("receiver_depth", a.ReceiverDepth),

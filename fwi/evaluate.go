@@ -45,6 +45,77 @@ func (e *Evaluator) Misfit(ctx context.Context, vp []float32) (float64, error) {
 	return out.Misfit, err
 }
 
+// FitWavelet makes the evaluator use the wavelets with which a model's data fit best, where the configuration has them estimated.
+func (e *Evaluator) FitWavelet(ctx context.Context, vp []float32) error {
+	if !e.config.EstimateWavelet {
+		return nil
+	}
+	x, err := e.restrict(vp)
+	if err != nil {
+		return err
+	}
+	_, err = e.level.fitWavelet(ctx, x)
+	return err
+}
+
+// Fit says how well the data of a model fit the observed ones.
+type Fit struct {
+	Misfit float64
+	// Explained is the share of the observed energy that the synthetic data explain, 1 - Σ(s-d)²/Σd²: negative if nothing would be better.
+	Explained float64
+	// Correlation is that of the synthetic with the observed gather, Σsd/√(Σs²Σd²), of each shot.
+	Correlation []float64
+}
+
+// Fit compares the data of a model on the user's grid with the observed ones, dead traces left out, in the misfit's window of offsets and with its
+// gain. It costs a wave solve.
+func (e *Evaluator) Fit(ctx context.Context, vp []float32) (Fit, error) {
+	var f Fit
+	x, err := e.restrict(vp)
+	if err != nil {
+		return f, err
+	}
+	l := e.level
+	gathers, err := l.propagator.Forward(ctx, x, l.survey.AllShots())
+	if err != nil {
+		return f, err
+	}
+	var residual, energy float64
+	for shot, g := range gathers {
+		synthetic, observed := l.gained(shot, g), l.gained(shot, l.observed[shot])
+		j, err := l.misfit.Evaluate(make([]float32, len(g)), synthetic, observed, l.weights[shot], len(l.survey.Shots[shot].Receivers), l.survey.NT, l.survey.DT)
+		if err != nil {
+			return f, err
+		}
+		f.Misfit += j * l.scale
+		var ss, sd, dd float64
+		for at := 0; at < len(g); at += l.survey.NT {
+			w := 1.0
+			if l.weights[shot] != nil {
+				w = float64(l.weights[shot][at/l.survey.NT])
+			}
+			if w == 0 || allZero(observed[at:at+l.survey.NT]) {
+				continue
+			}
+			for i, d := range observed[at : at+l.survey.NT] {
+				s, d := float64(synthetic[at+i]), float64(d)
+				ss, sd, dd = ss+w*s*s, sd+w*s*d, dd+w*d*d
+			}
+		}
+		correlation := 0.0
+		if ss > 0 && dd > 0 {
+			correlation = sd / math.Sqrt(ss*dd)
+		}
+		f.Correlation = append(f.Correlation, correlation)
+		residual += ss - 2*sd + dd
+		energy += dd
+	}
+	if energy > 0 {
+		f.Explained = 1 - residual/energy
+	}
+	return f, nil
+}
+
 // Gradient returns the misfit of a model on the user's grid and its derivative with respect to each cell, through the restriction to the
 // stage's grid; and the illumination on the user's grid.
 func (e *Evaluator) Gradient(ctx context.Context, vp []float32) (misfit float64, gradient, illumination []float32, err error) {

@@ -15,6 +15,8 @@ import (
 // Problem is what an inversion starts from. Models are [nz, nx] or [nz, ny, nx] in m/s on Grid.
 type Problem struct {
 	Title, Source, Licence string
+	// Configuration, in YAML, is what the file says about how it is to be inverted; "": nothing.
+	Configuration string
 
 	Grid     wave.Grid
 	Truth    []float32    // nil: unknown
@@ -42,7 +44,7 @@ func OpenProblem(path string) (*Problem, error) {
 
 func readProblem(f *h5.File) (*Problem, error) {
 	p := &Problem{}
-	for name, to := range map[string]*string{"title": &p.Title, "source": &p.Source, "licence": &p.Licence} {
+	for name, to := range map[string]*string{"title": &p.Title, "source": &p.Source, "licence": &p.Licence, "configuration": &p.Configuration} {
 		s, _, err := f.AttrString("/", name)
 		if err != nil {
 			return nil, err
@@ -353,7 +355,7 @@ func (p *Problem) write(f *h5.File) error {
 			err = e
 		}
 	}
-	for name, v := range map[string]string{"title": p.Title, "source": p.Source, "licence": p.Licence} {
+	for name, v := range map[string]string{"title": p.Title, "source": p.Source, "licence": p.Licence, "configuration": p.Configuration} {
 		if v != "" {
 			note(f.SetAttr("/", name, v))
 		}

@@ -288,7 +288,7 @@ func TestRunWithLeapsResumesToTheSameBits(t *testing.T) {
 func TestSummaryCountsLeaps(t *testing.T) {
 	p, c := leapProblem(t, nil)
 	o := propose(t, p, c, Oracle{Ahead: 9})
-	s, err := Summarise(p, o, 1, 1, "cpu", "test")
+	s, err := Summarise(p, o, Fit{Misfit: 1}, Fit{Misfit: 1}, "cpu", "test")
 	if err != nil {
 		t.Fatal(err)
 	}

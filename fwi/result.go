@@ -15,26 +15,32 @@ import (
 // Summary is what summary.json holds. Model errors are RMS differences from the truth in m/s below the water; they and the
 // similarities are absent where the truth is unknown.
 type Summary struct {
-	ModelRMSStart  *float64 `json:"model_rms_start,omitempty"`
-	ModelRMSFinal  *float64 `json:"model_rms_final,omitempty"`
-	SSIMStart      *float64 `json:"ssim_start,omitempty"`
-	SSIMFinal      *float64 `json:"ssim_final,omitempty"`
-	MisfitStart    float64  `json:"misfit_start"` // of the whole band
-	MisfitFinal    float64  `json:"misfit_final"`
-	WaveSolves     float64  `json:"wave_solves"` // per shot
-	WallSeconds    float64  `json:"wall_seconds"`
-	Backend        string   `json:"backend"`
-	Iterations     int      `json:"iterations"`
-	LeapsProposed  int      `json:"leaps_proposed"`
-	LeapsAccepted  int      `json:"leaps_accepted"`
-	LowFrequencies bool     `json:"lowfreq"`
-	Stages         int      `json:"stages"`
-	Version        string   `json:"version"`
+	ModelRMSStart *float64 `json:"model_rms_start,omitempty"`
+	ModelRMSFinal *float64 `json:"model_rms_final,omitempty"`
+	SSIMStart     *float64 `json:"ssim_start,omitempty"`
+	SSIMFinal     *float64 `json:"ssim_final,omitempty"`
+	MisfitStart   float64  `json:"misfit_start"` // of the whole band
+	MisfitFinal   float64  `json:"misfit_final"`
+	// How well the data of the whole band are fitted (Fit): all that can be said of field data, whose truth nobody knows.
+	ExplainedStart   float64   `json:"explained_start"`
+	ExplainedFinal   float64   `json:"explained_final"`
+	CorrelationStart []float64 `json:"correlation_start"` // of each shot
+	CorrelationFinal []float64 `json:"correlation_final"`
+	WaveSolves       float64   `json:"wave_solves"` // per shot
+	WallSeconds      float64   `json:"wall_seconds"`
+	Backend          string    `json:"backend"`
+	Iterations       int       `json:"iterations"`
+	LeapsProposed    int       `json:"leaps_proposed"`
+	LeapsAccepted    int       `json:"leaps_accepted"`
+	LowFrequencies   bool      `json:"lowfreq"`
+	Stages           int       `json:"stages"`
+	Version          string    `json:"version"`
 }
 
-// Summarise scores an outcome. misfitStart and misfitFinal are those of the whole band.
-func Summarise(p *Problem, o *Outcome, misfitStart, misfitFinal float64, backend, version string) (Summary, error) {
-	s := Summary{MisfitStart: misfitStart, MisfitFinal: misfitFinal, WaveSolves: o.Solves, WallSeconds: o.Seconds, Backend: backend,
+// Summarise scores an outcome. start and final are the fits of the whole band.
+func Summarise(p *Problem, o *Outcome, start, final Fit, backend, version string) (Summary, error) {
+	s := Summary{MisfitStart: start.Misfit, MisfitFinal: final.Misfit, ExplainedStart: start.Explained, ExplainedFinal: final.Explained,
+		CorrelationStart: start.Correlation, CorrelationFinal: final.Correlation, WaveSolves: o.Solves, WallSeconds: o.Seconds, Backend: backend,
 		Iterations: o.Iterations, Version: version, LeapsProposed: len(o.Leaps)}
 	for _, l := range o.Leaps {
 		if l.Accepted {

@@ -76,6 +76,7 @@ type Snapshot struct {
 	Illumination []float32 // that the preconditioner uses, stage's grid
 	Method       *State    // nil: the stage has not begun
 	Wavelet      []float32 // estimated factor of the stage's wavelets, nil: none
+	WaveletAt    int       // iteration at which it was estimated
 	Learned      *Learned  // by the stage before, nil: nothing
 	Leaps        []Leap    // proposed
 	Recent       []Iterate // of the stage, where there is a proposer
@@ -249,7 +250,7 @@ func (r *Run) runStage(ctx context.Context) error {
 			return r.endStage()
 		case Accept:
 			copy(r.x, x)
-			done, failure := r.accepted(stage)
+			done, failure := r.accepted(ctx, stage)
 			if failure != nil {
 				return failure
 			}
@@ -307,13 +308,9 @@ func (r *Run) begin(ctx context.Context, method Method) error {
 	r.drawBatch()
 	x := r.level.restrict(r.Config, r.state.Base)
 	if r.Config.EstimateWavelet {
-		factor, err := r.level.estimateWavelet(ctx, x)
-		if err != nil {
+		if err := r.fitWavelet(ctx, x, 0); err != nil {
 			return err
 		}
-		r.state.Solves++
-		r.state.Wavelet = factor
-		r.level.applyWavelet(factor)
 	}
 	e, err := r.evaluate(ctx, x, true)
 	if err != nil {
@@ -342,6 +339,28 @@ func (r *Run) begin(ctx context.Context, method Method) error {
 	r.note(0, e.Misfit, false)
 	r.observe(false)
 	return nil
+}
+
+func (r *Run) fitWavelet(ctx context.Context, x []float32, iteration int) error {
+	factor, err := r.level.fitWavelet(ctx, x)
+	if err != nil {
+		return err
+	}
+	r.state.Solves++
+	r.state.Wavelet, r.state.WaveletAt = factor, iteration
+	return nil
+}
+
+// renewWavelet estimates the wavelet anew after every so many iterations: another misfit from then on.
+func (r *Run) renewWavelet(ctx context.Context, iteration int) error {
+	every := r.Config.WaveletEvery
+	if !r.Config.EstimateWavelet || every == 0 || iteration%every != 0 || r.state.WaveletAt == iteration {
+		return nil
+	}
+	if err := r.fitWavelet(ctx, r.x, iteration); err != nil {
+		return err
+	}
+	return r.method.NewObjective(true)
 }
 
 // drawBatch chooses the shots of the next mini-batch: evenly spread, from an offset drawn at random, so that each covers
@@ -384,13 +403,16 @@ func (r *Run) evaluate(ctx context.Context, x []float32, gradient bool) (evaluat
 }
 
 // accepted does what follows an accepted iterate and tells whether the stage is over.
-func (r *Run) accepted(stage Stage) (done bool, err error) {
+func (r *Run) accepted(ctx context.Context, stage Stage) (done bool, err error) {
 	st := r.method.Status()
 	iteration := st.Iteration
 	last := &r.state.History[len(r.state.History)-1]
 	if last.Stage == r.state.Stage && last.Iteration == iteration {
 		// a resumed run stands here again
-		return r.isOver(stage, st), nil
+		if r.isOver(stage, st) {
+			return true, nil
+		}
+		return false, r.renewWavelet(ctx, iteration)
 	}
 	r.note(iteration, st.Misfit, false)
 	r.observe(false)
@@ -406,6 +428,9 @@ func (r *Run) accepted(stage Stage) (done bool, err error) {
 		if err := r.method.NewObjective(true); err != nil {
 			return false, err
 		}
+	}
+	if err := r.renewWavelet(ctx, iteration); err != nil {
+		return false, err
 	}
 	if time.Since(r.lastSave) >= r.SaveEvery {
 		r.keepMethod()

@@ -157,6 +157,7 @@ func TestResumedRunEndsWithTheSameBits(t *testing.T) {
 		"all shots":     {smallProblem, nil},
 		"mini-batches":  {smallProblem, func(c *Config) { c.Stages[0].Shots, c.Stages[0].Iterations, c.Iterations = 3, 6, 6 }},
 		"wavelet":       {smallProblem, func(c *Config) { c.EstimateWavelet = true }},
+		"wavelet again": {smallProblem, func(c *Config) { c.EstimateWavelet, c.WaveletEvery, c.WaveletLength = true, 1, 1.5 }},
 		"cg, 1 thread":  {smallProblem, func(c *Config) { c.Method, c.Threads = "cg", 1 }},
 		"other misfits": {smallProblem, func(c *Config) { c.Stages[0].Misfit, c.Misfit = "envelope", "student-t" }},
 		"volume":        {smallVolume, func(c *Config) { c.Stages, c.Iterations = []Stage{{MaxFrequency: 4.5, Iterations: 5}}, 5 }},
@@ -367,6 +368,47 @@ func TestEstimatedWaveletCorrectsAWrongOne(t *testing.T) {
 	// a wavelet of -3 times the true one leaves ½·4² of the energy; the filter's stabilisation some thousandths
 	if !(before.Misfit > 7 && after.Misfit < 0.02) {
 		t.Errorf("the misfit at the true model falls from %g to %g only", before.Misfit, after.Misfit)
+	}
+}
+
+func TestFitTellsWhatDataExplainWithAWaveletOfItsOwn(t *testing.T) {
+	p, c := smallProblem(t, func(c *Config) { c.EstimateWavelet, c.MaxVelocity = true, 5000 })
+	wrong := slices.Clone(p.Survey.Shots[0].Wavelets[0])
+	for i, v := range wrong {
+		wrong[i] = -3 * v
+	}
+	for i := range p.Survey.Shots {
+		p.Survey.Shots[i].Wavelets = [][]float32{wrong}
+		clear(p.Observed[i][:5*p.Survey.NT]) // dead traces
+	}
+	e, err := NewEvaluator(background, p, c, c.Stages[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close()
+	fit := func(vp []float32) Fit {
+		f, err := e.Fit(background, vp)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return f
+	}
+	before := fit(p.Truth)
+	// data of -3 times the size leave 4² of the energy and have a correlation of -1, but for the errors of the stage's grid
+	if math.Abs(before.Explained+15) > 0.5 || !(slices.Max(before.Correlation) < -0.98) || len(before.Correlation) != len(p.Survey.Shots) {
+		t.Errorf("a wavelet of -3 times the true one: %+v", before)
+	}
+	if err := e.FitWavelet(background, p.Start); err != nil {
+		t.Fatal(err)
+	}
+	start := fit(p.Start)
+	if err := e.FitWavelet(background, p.Truth); err != nil {
+		t.Fatal(err)
+	}
+	truth := fit(p.Truth)
+	// Dead traces taken for silence would make the estimated wavelet, and the share explained, smaller by a tenth.
+	if !(truth.Explained > 0.97 && slices.Min(truth.Correlation) > 0.98 && start.Explained < truth.Explained && truth.Misfit < start.Misfit) {
+		t.Errorf("with estimated wavelets the start model explains %+v, the truth %+v", start, truth)
 	}
 }
 

@@ -22,7 +22,10 @@ type level struct {
 	mask       []float32
 	propagator *wave.Propagator
 	misfit     Misfit
-	scale      float64 // 1/energy of the observed data for misfits in units of the data, else (registered ones too) 1/live traces
+	wavelets   [][][]float32 // of each shot, the problem's: the survey's own may have been estimated from them
+	// waveletLength in s bounds the filters of estimated wavelets; 0: as long as the record.
+	waveletLength float64
+	scale         float64 // 1/energy of the observed data for misfits in units of the data, else (registered ones too) 1/live traces
 }
 
 // band is the pass band of a stage: nothing above MaxFrequency, nothing lost below three quarters of it.
@@ -58,7 +61,7 @@ func newLevel(ctx context.Context, p *Problem, c Config, s Stage) (*level, error
 		return nil, err
 	}
 	top := min(s.MaxFrequency, high)
-	l := &level{stage: s, grid: c.stageGrid(p.Grid, top, c.slowest(p))}
+	l := &level{stage: s, waveletLength: c.WaveletLength, grid: c.stageGrid(p.Grid, top, c.slowest(p))}
 	l.regrid = wave.NewRegrid(p.Grid, l.grid)
 	o := stageOptions(c, s)
 	o.MaxFrequency = top
@@ -91,6 +94,7 @@ func newLevel(ctx context.Context, p *Problem, c Config, s Stage) (*level, error
 			}
 			to.Wavelets = append(to.Wavelets, wavelets[&w[0]])
 		}
+		l.wavelets = append(l.wavelets, to.Wavelets)
 		key := &from.Receivers[0]
 		if kept[key] == nil {
 			kept[key] = keptReceivers(from.Receivers, wavelength)

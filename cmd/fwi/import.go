@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"math"
 	"os"
@@ -30,6 +29,13 @@ type importOptions struct {
 	wavelet, start                  string
 	title, source, licence          string
 	overwrite                       bool
+	names                           map[string]string
+	from3D, normalise               bool
+	depth, margin, fastest          float64
+	floorError                      float64
+	shots                           []int
+	waterDepth, waterVelocity       float64
+	config                          string
 }
 
 func newImportCommand() *cobra.Command {
@@ -37,10 +43,13 @@ func newImportCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "import IN OUT.h5",
 		Short: "Make a problem file from SEG-Y, NumPy, raw binary or another HDF5 file",
-		Long: "import reads a velocity model or, from SEG-Y, gathers, and writes a problem file. The ending of IN says what it is: .sgy or .segy,\n" +
+		Long: "import reads a velocity model or, from SEG-Y and HDF5, gathers, and writes a problem file. The ending of IN says what it is: .sgy or .segy,\n" +
 			".npy, .h5 or .hdf5; anything else is raw binary and needs --shape. Lengths are in metres.\n\n" +
 			"Gathers also need a start model (--start) and a source wavelet (--wavelet or --ricker). Their positions come from the trace headers:\n" +
-			"x along the line, z downwards from elevation 0. With a volume as start model they keep their x and y.",
+			"x along the line, z downwards from elevation 0. With a volume as start model they keep their x and y.\n\n" +
+			"Gathers in HDF5 are an array [shot, receiver, time] with, as data sets or attributes, the sampling interval dt, two of source_x, receiver_x and\n" +
+			"offset (one value a shot, a receiver or a trace), source_depth and receiver_depth. Customary names are known; --map says others,\n" +
+			"as in --map data=/raw/p,dt=0.002,source_x=/geometry/shots. docs/field-line.md goes through a field line.",
 		Args: cobra.ExactArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error { return importFile(cmd, args[0], args[1], o) },
 	}
@@ -58,8 +67,19 @@ func newImportCommand() *cobra.Command {
 	f.StringVar(&o.typ, "type", "float32", "raw binary: float32, float64, int32 or int16")
 	f.BoolVar(&o.little, "little-endian", false, "raw binary: byte order (the default)")
 	f.BoolVar(&o.bigEndian, "big-endian", false, "raw binary: byte order")
-	f.StringVar(&o.start, "start", "", "HDF5 file whose /start/vp, or else /vp, becomes the start model")
-	f.StringVar(&o.wavelet, "wavelet", "", "gathers: source wavelet, sampled as the data, in .npy, .csv or the /survey/wavelet of .h5")
+	f.StringVar(&o.start, "start", "", "HDF5 file whose /start/vp, or else /vp, becomes the start model; gathers: or first-arrivals or gradient:V,K, in m/s and 1/s")
+	f.StringVar(&o.wavelet, "wavelet", "", "gathers: source wavelet, sampled as the data, in .npy, .csv or the /survey/wavelet of .h5; or data: a first guess with the band of the data")
+	f.StringToStringVar(&o.names, "map", nil, "HDF5 gathers: which data set, attribute or number a quantity is; quantities are "+strings.Join(exchange.Quantities, ", "))
+	f.BoolVar(&o.from3D, "from-3d", false, "gathers: turn recordings of point sources into those of line sources, as sections are modelled")
+	f.BoolVar(&o.normalise, "normalise", false, "gathers: divide all data by their RMS, where amplitudes are in arbitrary units")
+	f.Float64Var(&o.depth, "depth", 0, "start model that is made: depth of the grid in m")
+	f.Float64Var(&o.margin, "margin", 100, "start model that is made: from the outermost position to the grid's edge in m")
+	f.Float64Var(&o.fastest, "fastest", 4500, "start model that is made: its gradient ends at this velocity in m/s")
+	f.Float64Var(&o.waterDepth, "water-depth", math.NaN(), "start model that is made: depth of the sea floor in m, 0: none (default: from its reflection; gradient: none)")
+	f.Float64Var(&o.waterVelocity, "water-velocity", math.NaN(), "start model that is made: velocity of the water in m/s (default: from the direct wave; gradient: 1490)")
+	f.Float64Var(&o.floorError, "floor-error", 30, "start model from first arrivals: the inversion may change the water from so many m above the sea floor on")
+	f.IntSliceVar(&o.shots, "shots", nil, "gathers: keep these shots, counted from 1 (default all), so that others can test the result")
+	f.StringVar(&o.config, "config", "", "YAML file that becomes the problem's own configuration, which fwi run begins with")
 	f.Float64Var(&o.ricker, "ricker", 0, "gathers: Ricker wavelet of this peak frequency in Hz")
 	f.Float64Var(&o.delay, "ricker-delay", math.NaN(), "gathers: time of the Ricker wavelet's peak in s (default 1.2 periods)")
 	f.Float64Var(&o.sourceDepth, "source-depth", math.NaN(), "gathers: depth of all sources in m (default: as the headers say)")
@@ -70,7 +90,7 @@ func newImportCommand() *cobra.Command {
 	f.StringVar(&o.source, "source", "", "where the data come from")
 	f.StringVar(&o.licence, "licence", "", "terms of use of the data")
 	f.BoolVar(&o.overwrite, "overwrite", false, "replace OUT.h5 if it exists")
-	for _, name := range []string{"ricker-delay", "source-depth", "receiver-depth"} {
+	for _, name := range []string{"ricker-delay", "source-depth", "receiver-depth", "water-depth", "water-velocity"} {
 		f.Lookup(name).DefValue = "0" // keeps NaN, which stands for what the usage says, out of the help
 	}
 	cmd.MarkFlagsMutuallyExclusive("wavelet", "ricker")
@@ -90,7 +110,24 @@ func importFile(cmd *cobra.Command, in, out string, o importOptions) error {
 	if err != nil {
 		return err
 	}
-	p.Title, p.Source, p.Licence = o.title, o.source, o.licence
+	for _, text := range []struct {
+		to    *string
+		given string
+	}{{&p.Title, o.title}, {&p.Source, o.source}, {&p.Licence, o.licence}} {
+		if text.given != "" {
+			*text.to = text.given
+		}
+	}
+	if o.config != "" {
+		text, err := readConfiguration(o.config)
+		if err != nil {
+			return err
+		}
+		if err := new(fwi.Config).Merge(text); err != nil {
+			return fmt.Errorf("%s: %w", o.config, err)
+		}
+		p.Configuration = string(text)
+	}
 	if p.Title == "" {
 		p.Title = strings.TrimSuffix(filepath.Base(in), filepath.Ext(in))
 	}
@@ -120,7 +157,7 @@ func readImport(cmd *cobra.Command, in string, o importOptions, say fwi.Notice) 
 			return nil, err
 		}
 		if o.kind == "gathers" || o.kind == "" && apart(f) {
-			p, err := importGathers(f, o, say)
+			p, err := importGathers(func(g exchange.GatherOptions) (*exchange.Gathers, error) { return exchange.ReadGathers(f, g) }, o, say)
 			if err != nil {
 				return nil, fmt.Errorf("%s: %w", in, err)
 			}
@@ -154,17 +191,69 @@ func readImport(cmd *cobra.Command, in string, o importOptions, say fwi.Notice) 
 			return nil, fmt.Errorf("%s: %w", in, err)
 		}
 	case ".h5", ".hdf5", ".hdf", ".mat":
-		if m, err = importHDF5(cmd, in, o.dataset); err != nil {
+		f, err := h5.OpenContext(cmd.Context(), in)
+		if err != nil {
 			return nil, err
 		}
+		defer f.Close()
+		texts := &fwi.Problem{}
+		if err := readTexts(f, texts); err != nil {
+			return nil, err
+		}
+		gathers := o.kind == "gathers"
+		if o.kind == "" && o.dataset == "" {
+			if gathers, err = exchange.HoldsGathers(f, o.names); err != nil {
+				return nil, err
+			}
+		}
+		if gathers {
+			p, err := importGathers(func(g exchange.GatherOptions) (*exchange.Gathers, error) { return exchange.ReadForeign(f, o.names, g) }, o, say)
+			if err != nil {
+				return nil, fmt.Errorf("%s: %w", in, err)
+			}
+			p.Title, p.Source, p.Licence = texts.Title, texts.Source, texts.Licence
+			return p, nil
+		}
+		if m, err = importHDF5(f, in, o.dataset); err != nil {
+			return nil, err
+		}
+		p, err := finishModel(m, in, o, factor)
+		if err == nil {
+			p.Title, p.Source, p.Licence = texts.Title, texts.Source, texts.Licence
+		}
+		return p, err
 	default:
 		if m, err = importRaw(in, o); err != nil {
 			return nil, err
 		}
 	}
 	if o.kind == "gathers" {
-		return nil, fmt.Errorf("%s: gathers are read from SEG-Y only", in)
+		return nil, fmt.Errorf("%s: gathers are read from SEG-Y and HDF5 only", in)
 	}
+	return finishModel(m, in, o, factor)
+}
+
+// readTexts takes a foreign file's attributes for people: its title or name, its source or citation, its licence.
+func readTexts(f *h5.File, p *fwi.Problem) error {
+	for _, text := range []struct {
+		to    *string
+		names []string
+	}{{&p.Title, []string{"title", "name"}}, {&p.Source, []string{"source", "citation", "source_repo", "reference"}}, {&p.Licence, []string{"licence", "license", "terms"}}} {
+		for _, name := range text.names {
+			a, there, err := f.Attr("/", name)
+			if err != nil {
+				return err
+			}
+			if v, is := a.Value.(string); there && is && *text.to == "" {
+				*text.to = v
+			}
+		}
+	}
+	return nil
+}
+
+// finishModel makes a problem of a model, with the start model that the flags name.
+func finishModel(m *exchange.Model, in string, o importOptions, factor float64) (*fwi.Problem, error) {
 	p, err := modelProblem(m, o, factor)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", in, err)
@@ -252,12 +341,7 @@ func modelProblem(m *exchange.Model, o importOptions, factor float64) (*fwi.Prob
 	return &fwi.Problem{Grid: g, Truth: m.Values}, nil
 }
 
-func importHDF5(cmd *cobra.Command, in, dataset string) (*exchange.Model, error) {
-	f, err := h5.OpenContext(cmd.Context(), in)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
+func importHDF5(f *h5.File, in, dataset string) (*exchange.Model, error) {
 	object, err := chooseDataset(f, dataset)
 	if err != nil {
 		return nil, err
@@ -303,137 +387,4 @@ func importRaw(in string, o importOptions) (*exchange.Model, error) {
 		return nil, fmt.Errorf("%s: %w", in, err)
 	}
 	return m, nil
-}
-
-// startModel reads a file's start model, or else its model.
-func startModel(path string) ([]float32, wave.Grid, error) {
-	p, err := fwi.OpenProblem(path)
-	if err != nil {
-		return nil, wave.Grid{}, err
-	}
-	if p.Start != nil {
-		return p.Start, p.Grid, nil
-	}
-	return p.Truth, p.Grid, nil
-}
-
-func importGathers(f *segy.File, o importOptions, say fwi.Notice) (*fwi.Problem, error) {
-	var missing []string
-	if o.start == "" {
-		missing = append(missing, "a start model, which also sets the grid (--start FILE.h5)")
-	}
-	if o.wavelet == "" && o.ricker == 0 {
-		missing = append(missing, "the source wavelet (--wavelet FILE or --ricker HZ)")
-	}
-	if len(missing) > 0 {
-		return nil, fmt.Errorf("gathers need %s; if the file is a velocity model, say --kind model", strings.Join(missing, " and "))
-	}
-	start, grid, err := startModel(o.start)
-	if err != nil {
-		return nil, err
-	}
-	g, err := exchange.ReadGathers(f, exchange.GatherOptions{SourceDepth: o.sourceDepth, ReceiverDepth: o.receiverDepth,
-		OriginX: o.originX, OriginY: o.originY, Areal: grid.Axes() == 3})
-	if err != nil {
-		return nil, err
-	}
-	for _, note := range g.Notes {
-		say("%s", note)
-	}
-	p := &fwi.Problem{Observed: g.Data, Start: start, Grid: grid}
-	wavelets, err := o.wavelets(g)
-	if err != nil {
-		return nil, err
-	}
-	if p.Survey, err = g.Survey(wavelets); err != nil {
-		return nil, err
-	}
-	if err := p.Survey.Validate(p.Grid); err != nil {
-		return nil, fmt.Errorf("the positions in the headers do not fit the model %s (--origin-x and --origin-y shift them, --source-depth and --receiver-depth replace depths): %w", o.start, err)
-	}
-	return p, checkData(g)
-}
-
-// checkData refuses gathers that nothing can be fitted to.
-func checkData(g *exchange.Gathers) error {
-	silent := true
-	for i, gather := range g.Data {
-		for k, v := range gather {
-			if math.IsNaN(float64(v)) || math.IsInf(float64(v), 0) {
-				return fmt.Errorf("shot %d is %g at receiver %d, sample %d", i+1, v, k/g.NT+1, k%g.NT+1)
-			}
-			silent = silent && v == 0
-		}
-	}
-	if silent {
-		return errors.New("all traces are zero: there is nothing to fit")
-	}
-	return nil
-}
-
-func (o importOptions) wavelets(g *exchange.Gathers) ([][]float32, error) {
-	if o.wavelet == "" {
-		nyquist := 0.5 / g.DT
-		if !(o.ricker > 0) || o.ricker >= nyquist {
-			return nil, fmt.Errorf("--ricker %g: a frequency between 0 and %g Hz is needed at samples every %g s", o.ricker, nyquist, g.DT)
-		}
-		delay := o.delay
-		if math.IsNaN(delay) {
-			delay = 1.2 / o.ricker
-		}
-		if !(delay >= 0) || delay > float64(g.NT-1)*g.DT {
-			return nil, fmt.Errorf("--ricker-delay %g: the traces last from 0 to %g s", delay, float64(g.NT-1)*g.DT)
-		}
-		return [][]float32{wave.Ricker(o.ricker, g.DT, g.NT, delay)}, nil
-	}
-	values, shape, err := readWavelet(o.wavelet, g.DT)
-	if err != nil {
-		return nil, err
-	}
-	if len(shape) > 2 || len(shape) == 0 {
-		return nil, fmt.Errorf("%s: the shape is [%s]: a wavelet is [nt] or [shots, nt]", o.wavelet, times(shape))
-	}
-	n := shape[len(shape)-1]
-	var out [][]float32
-	for ; len(values) > 0; values = values[n:] {
-		out = append(out, values[:n])
-	}
-	return out, nil
-}
-
-func readWavelet(path string, dt float64) (values []float32, shape []int, err error) {
-	switch strings.ToLower(filepath.Ext(path)) {
-	case ".npy":
-		return npy.Read[float32](path)
-	case ".h5", ".hdf5":
-		f, err := h5.Open(path)
-		if err != nil {
-			return nil, nil, err
-		}
-		defer f.Close()
-		const object = "/survey/wavelet"
-		own, ok, err := f.AttrFloat64(object, "dt")
-		if err != nil {
-			return nil, nil, err
-		}
-		if ok && math.Abs(own-dt) > 1e-6*dt {
-			return nil, nil, fmt.Errorf("%s, %s: samples every %g s, the data every %g s: they must be alike", path, object, own, dt)
-		}
-		return f.ReadFloat32(object)
-	}
-	text, err := os.ReadFile(path)
-	if err != nil {
-		return nil, nil, err
-	}
-	for i, word := range strings.FieldsFunc(string(text), func(r rune) bool { return strings.ContainsRune(", ;\t\r\n", r) }) {
-		v, err := strconv.ParseFloat(word, 32)
-		if err != nil {
-			return nil, nil, fmt.Errorf("%s: value %d, %.40q, is no number", path, i+1, word)
-		}
-		values = append(values, float32(v))
-	}
-	if len(values) == 0 {
-		return nil, nil, fmt.Errorf("%s holds no numbers", path)
-	}
-	return values, []int{len(values)}, nil
 }

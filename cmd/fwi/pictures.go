@@ -124,6 +124,9 @@ func drawGathers(ctx context.Context, path string, p *fwi.Problem, c fwi.Config,
 		return err
 	}
 	defer e.Close()
+	if err := e.FitWavelet(ctx, model); err != nil {
+		return err
+	}
 	shot := len(p.Survey.Shots) / 2
 	synthetic, observed, err := e.Gathers(ctx, model, shot)
 	if err != nil {

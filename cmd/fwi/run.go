@@ -8,6 +8,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -140,7 +141,7 @@ func run(cmd *cobra.Command, file string, o runOptions, flags *configFlags) erro
 	inversion.Save = func(s *fwi.Snapshot) error { return fwi.SaveSnapshot(in(checkpointFile), fingerprint, s) }
 	inversion.Observer = bars.observe
 	full := fwi.FullBand(c)
-	misfitStart, err := misfitOf(ctx, p, c, full, p.Start)
+	fitStart, err := fitOf(ctx, p, c, full, p.Start)
 	if err != nil {
 		return err
 	}
@@ -158,11 +159,11 @@ func run(cmd *cobra.Command, file string, o runOptions, flags *configFlags) erro
 		}
 		return err
 	}
-	misfitFinal, err := misfitOf(ctx, p, c, full, outcome.Model)
+	fitFinal, err := fitOf(ctx, p, c, full, outcome.Model)
 	if err != nil {
 		return err
 	}
-	summary, err := fwi.Summarise(p, outcome, misfitStart, misfitFinal, plans[0].Plan.Backend, version)
+	summary, err := fwi.Summarise(p, outcome, fitStart, fitFinal, plans[0].Plan.Backend, version)
 	if err != nil {
 		return err
 	}
@@ -320,17 +321,23 @@ func measureGradient(ctx context.Context, p *fwi.Problem, c fwi.Config, s fwi.St
 	return time.Since(begun).Seconds() * s.Points / stepped, nil
 }
 
-func misfitOf(ctx context.Context, p *fwi.Problem, c fwi.Config, s fwi.Stage, vp []float32) (float64, error) {
+// fitOf compares a model's data with the observed ones; estimated wavelets are fitted to each model anew.
+func fitOf(ctx context.Context, p *fwi.Problem, c fwi.Config, s fwi.Stage, vp []float32) (fwi.Fit, error) {
 	e, err := fwi.NewEvaluator(ctx, p, c, s)
 	if err != nil {
-		return 0, err
+		return fwi.Fit{}, err
 	}
 	defer e.Close()
-	return e.Misfit(ctx, vp)
+	if err := e.FitWavelet(ctx, vp); err != nil {
+		return fwi.Fit{}, err
+	}
+	return e.Fit(ctx, vp)
 }
 
 func sayOutcome(say fwi.Notice, s fwi.Summary) {
 	say("done: %d iterations, %.1f wave solves per shot, %.0f s; misfit of the whole band %.4g, at the start %.4g", s.Iterations, s.WaveSolves, s.WallSeconds, s.MisfitFinal, s.MisfitStart)
+	say("fit of the data: %s of their energy explained, at the start %s; correlation by shot %s, at the start %s", percent(s.ExplainedFinal), percent(s.ExplainedStart),
+		correlations(s.CorrelationFinal), correlations(s.CorrelationStart))
 	if s.ModelRMSFinal == nil {
 		return
 	}
@@ -338,6 +345,21 @@ func sayOutcome(say fwi.Notice, s fwi.Summary) {
 	if s.SSIMFinal != nil {
 		say("structural similarity %.3f, at the start %.3f", *s.SSIMFinal, *s.SSIMStart)
 	}
+}
+
+func percent(share float64) string { return fmt.Sprintf("%.1f %%", 100*share) }
+
+// correlations lists a few values, and of many the range and the median.
+func correlations(v []float64) string {
+	if len(v) <= 6 {
+		text := make([]string, len(v))
+		for i, c := range v {
+			text[i] = fmt.Sprintf("%.3f", c)
+		}
+		return strings.Join(text, ", ")
+	}
+	sorted := slices.Sorted(slices.Values(v))
+	return fmt.Sprintf("%.3f to %.3f, median %.3f", sorted[0], sorted[len(v)-1], sorted[len(v)/2])
 }
 
 // bars shows progress: one bar a stage, silent where there is no terminal but for a line a stage.

@@ -11,6 +11,9 @@ import (
 	"gofwi/wave"
 )
 
+// deadTrace is the trace identification code of a dead trace.
+const deadTrace = 2
+
 // Gathers is the content of a SEG-Y file of shots. All shots have the same number of receivers.
 type Gathers struct {
 	DT        float64 // s
@@ -80,6 +83,7 @@ func ReadGathers(f *segy.File, o GatherOptions) (*Gathers, error) {
 		return given
 	}
 	var here bool
+	dead := 0
 	for _, shot := range f.Gathers() {
 		h := &f.Traces[shot.Traces[0]].Header
 		source := place(depth(o.SourceDepth, h.SourceDepth-h.SourceElevation), h.SourceX, h.SourceY)
@@ -92,10 +96,11 @@ func ReadGathers(f *segy.File, o GatherOptions) (*Gathers, error) {
 			}
 			receivers[r] = place(depth(o.ReceiverDepth, -t.Header.ReceiverElevation), t.Header.ReceiverX, t.Header.ReceiverY)
 			here = here || !slices.Equal(receivers[r][1:], source[1:])
+			if t.Header.TraceID == deadTrace {
+				dead++
+				continue
+			}
 			copy(data[r*g.NT+max(0, shift):(r+1)*g.NT], t.Samples[max(0, -shift):])
-		}
-		if n := len(g.Receivers); n > 0 && len(receivers) != len(g.Receivers[0]) {
-			return nil, fmt.Errorf("shot %d (number %d) has %d traces, the first shot %d: a problem file needs as many for every shot", n+1, shot.Number, len(receivers), len(g.Receivers[0]))
 		}
 		g.Sources = append(g.Sources, source)
 		g.Receivers = append(g.Receivers, receivers)
@@ -104,13 +109,43 @@ func ReadGathers(f *segy.File, o GatherOptions) (*Gathers, error) {
 	if !here {
 		return nil, fmt.Errorf("all %d traces have their receiver where their source is: the headers lack the geometry, or the file is a section", len(f.Traces))
 	}
+	if dead > 0 {
+		g.note("%d traces are marked as dead and set to zero", dead)
+	}
+	g.fill()
+	g.shareFixedSpread()
+	return g, nil
+}
+
+// fill gives all shots as many traces as the longest has: dead ones, of zeros, where its last receiver is. Misfits leave them out.
+func (g *Gathers) fill() {
+	most, filled := 0, 0
+	for _, r := range g.Receivers {
+		most = max(most, len(r))
+	}
+	for i, r := range g.Receivers {
+		if len(r) == most {
+			continue
+		}
+		filled++
+		for range most - len(r) {
+			g.Receivers[i] = append(g.Receivers[i], r[len(r)-1])
+		}
+		g.Data[i] = append(g.Data[i], make([]float32, (most-len(r))*g.NT)...)
+	}
+	if filled > 0 {
+		g.note("%d of %d shots have fewer than %d traces: dead ones are added, which no misfit counts", filled, len(g.Receivers), most)
+	}
+}
+
+// shareFixedSpread lets all shots have one and the same slice of receivers if those are alike.
+func (g *Gathers) shareFixedSpread() {
 	same := func(a, b wave.Position) bool { return slices.Equal(a, b) }
 	if !slices.ContainsFunc(g.Receivers, func(r []wave.Position) bool { return !slices.EqualFunc(r, g.Receivers[0], same) }) {
 		for i := range g.Receivers {
 			g.Receivers[i] = g.Receivers[0]
 		}
 	}
-	return g, nil
 }
 
 func (g *Gathers) note(format string, args ...any) {
