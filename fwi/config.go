@@ -34,7 +34,7 @@ type Config struct {
 	// rounded outwards to 50 m/s.
 	MinVelocity float64 `yaml:"min_velocity,omitempty"`
 	MaxVelocity float64 `yaml:"max_velocity,omitempty"`
-	// Misfit is least-squares, trace-normalised, envelope, adaptive, correlation or student-t. "" is least-squares.
+	// Misfit is least-squares, trace-normalised, envelope, adaptive, transport, correlation or student-t. "" is least-squares.
 	Misfit string `yaml:"misfit,omitempty"`
 	// TimeGain multiplies observed and synthetic traces by (t/duration)^TimeGain before they are compared. 0 is none.
 	TimeGain float64 `yaml:"time_gain,omitempty"`

@@ -34,6 +34,7 @@ var misfits = map[string]func(MisfitOptions) (traceMisfit, error){
 	"envelope":         newEnvelope,
 	"student-t":        newStudent,
 	"adaptive":         newAdaptive,
+	"transport":        newTransport,
 }
 
 var (
@@ -77,6 +78,7 @@ func sortedNames[V any](table map[string]V) []string {
 //	correlation       1 - ∫ s d dt / (‖s‖ ‖d‖)                 (Choi & Alkhalifah 2012)
 //	envelope          ½ ∫ (E[s] - E[d])² dt, E the envelope   (Bozdağ et al. 2011; Wu et al. 2014)
 //	adaptive          how far from zero lag the filter between s and d lies (Warner & Guasch 2016)
+//	transport         how far mass has to travel from d to s (Engquist & Froese 2014; Yang et al. 2018)
 //	student-t         ½ ν σ² ∫ log(1 + (s - d)²/(ν σ²)) dt     (Aravkin et al. 2011)
 //
 // each summed over the traces of synthetic s and observed d, or one made available with RegisterMisfit.

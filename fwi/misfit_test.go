@@ -19,6 +19,7 @@ var everyMisfit = []struct {
 	{"trace-normalised", MisfitOptions{}},
 	{"correlation", MisfitOptions{}},
 	{"adaptive", MisfitOptions{}},
+	{"transport", MisfitOptions{}},
 	{"envelope", MisfitOptions{}},
 	{"envelope", MisfitOptions{EnvelopePower: 2}},
 	{"student-t", MisfitOptions{}},

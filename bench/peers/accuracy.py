@@ -5,7 +5,7 @@
 Deepwave's side is written the way its documentation shows: the scalar propagator on one grid, autograd, low-pass filtered data from low to
 high frequencies, gradients masked in the water and, for Adam, clipped to a quantile, velocities clamped to bounds; PyTorch's L-BFGS (strong Wolfe) and
 Adam, on all shots or on batches drawn at random. It is given what makes it fast and the documentation leaves to its user: a grid of --points points in the shortest
-wavelength, whatever the file's, gradients sampled at four times the highest frequency, subnormal numbers flushed, and the next band as soon as the loss stops
+wavelength, or --spacing, whatever the file's, gradients sampled at four times the highest frequency, subnormal numbers flushed, and the next band as soon as the loss stops
 falling, at the latest after an equal share of the time. Rates and batches are chosen on another generated section, by the model error after the same seconds.
 Each optimiser then runs until its model error is as low as that of `fwi run` or until --limit times as many seconds have passed; the faster, or where none
 arrives the more accurate one, counts. The last line also tells when `fwi run` had passed the error at which Deepwave ended.
@@ -53,36 +53,28 @@ def ours(problem, folder, threads):
     return summary
 
 
-def axis_weights(fine, coarse, k):
-    """Which two of the coarse nodes, k cells apart, each fine cell lies between, and the weight of the second."""
-    at = np.minimum(np.arange(fine) / k, coarse - 1)
-    first = np.minimum(at.astype(int), max(coarse - 2, 0))
-    return first, np.minimum(first + 1, coarse - 1), at - first
-
-
 class Coarse:
-    """The nodes of a grid that are k cells apart: restriction by triangles k cells wide, bilinear interpolation back."""
+    """Nodes h metres apart on a grid of finer spacing: restriction by averages over triangles 2h wide, bilinear interpolation back."""
 
-    def __init__(self, shape, k):
-        self.k, self.shape = k, shape
-        self.axes = [axis_weights(n, (n - 1) // k + 1, k) for n in shape]
+    def __init__(self, shape, spacing, h):
+        self.mean, self.between = [], []
+        for n, d in zip(shape, spacing):
+            fine, nodes = np.arange(n) * d, np.arange(int((n - 1) * d / h) + 1) * h
+            near = np.maximum(0, 1 - np.abs(fine[None] - nodes[:, None]) / max(h, d))
+            self.mean.append(near / near.sum(axis=1, keepdims=True))
+            clipped = np.minimum(fine, nodes[-1])
+            hat = np.maximum(0, 1 - np.abs(clipped[:, None] - nodes[None]) / h)
+            self.between.append(hat / hat.sum(axis=1, keepdims=True))
 
     def restrict(self, v):
-        v = v.astype(float)
-        weights = 1 - np.abs(np.arange(1 - self.k, self.k)) / self.k
-        for axis in range(2):
-            padded = np.pad(v, [(self.k - 1, self.k - 1) if a == axis else (0, 0) for a in range(2)], mode="edge")
-            v = sum(w * np.take(padded, np.arange(0, v.shape[axis], self.k) + i, axis) for i, w in enumerate(weights)) / weights.sum()
-        return v
+        return self.mean[0] @ v.astype(float) @ self.mean[1].T
 
     def interpolate(self, v):
-        (a, b, w), (c, d, x) = self.axes
-        v = v[a] * (1 - w)[:, None] + v[b] * w[:, None]
-        return v[:, c] * (1 - x) + v[:, d] * x
+        return self.between[0] @ v @ self.between[1].T
 
 
 class Theirs:
-    def __init__(self, problem, folder, dt, points):
+    def __init__(self, problem, folder, dt, points, h=None):
         def read(name):
             file = folder / (name.strip("/").replace("/", "_") + ".npy")
             fwi("export", problem, file, "--dataset", name, "--overwrite")
@@ -95,11 +87,11 @@ class Theirs:
         self.shots, _, self.nt = self.observed.shape
         wavelet = torch.from_numpy(read("/survey/wavelet").astype(np.float32)).reshape(-1, self.nt)
         self.plan_bands(wavelet)
-        k = max(1, int(self.true.min() / (points * self.bands[-1]) / max(spacing)))
-        self.spacing, self.grid = [k * d for d in spacing], Coarse(self.true.shape, k)
+        h = h or max(max(spacing), float(self.true.min()) / (points * self.bands[-1]))
+        self.spacing, self.grid = [h, h], Coarse(self.true.shape, spacing, h)
         self.start = (1 / self.grid.restrict(1 / start)).astype(np.float32)
         self.restricted = (1 / self.grid.restrict(1 / self.true)).astype(np.float32)
-        self.mask = torch.from_numpy(mask[::k, ::k].copy())
+        self.mask = torch.from_numpy((self.grid.restrict(mask) > 0.5).astype(np.float32))
         cells = torch.tensor(self.spacing)
         self.sources = (torch.from_numpy(read("/survey/source_position")).float() / cells)[:, None, :] + MARGIN
         self.receivers = (torch.from_numpy(read("/survey/receiver_position")).float() / cells)[None] + MARGIN
@@ -121,11 +113,13 @@ class Theirs:
         # Sources and receivers above the first node, or within a few of the sides, act on cells beyond: the model goes on there.
         v, n = torch.nn.functional.pad(v[None, None], (MARGIN, MARGIN, MARGIN, 0), mode="replicate")[0, 0], len(shots)
         shape = list(v.shape)
-        sources, receivers = Hicks(self.sources[shots], model_shape=shape), Hicks(self.receivers.expand(n, -1, -1).contiguous(), model_shape=shape)
+        sources, at = Hicks(self.sources[shots], model_shape=shape), self.receivers.expand(n, -1, -1).contiguous()
+        on_nodes = bool((at - at.round()).abs().max() < 1e-3)
+        receivers = None if on_nodes else Hicks(at, model_shape=shape)  # 64 cells a receiver and sample
         gathers = deepwave.scalar(v, self.spacing, self.dt, source_amplitudes=sources.source(self.amplitudes[shots]), source_locations=sources.get_locations(),
-                                  receiver_locations=receivers.get_locations(), accuracy=8, pml_width=20, pml_freq=self.bands[-1] / 2, max_vel=self.bounds[1],
-                                  model_gradient_sampling_interval=self.sampling)[-1]
-        return receivers.receiver(gathers)
+                                  receiver_locations=at.round().long() if on_nodes else receivers.get_locations(), accuracy=8, pml_width=20,
+                                  pml_freq=self.bands[-1] / 2, max_vel=self.bounds[1], model_gradient_sampling_interval=self.sampling)[-1]
+        return gathers if on_nodes else receivers.receiver(gathers)
 
     def lowpass(self, traces, cutoff):
         """A sixth-order Butterworth response without phase, as two passes of one of third order have it."""
@@ -228,7 +222,8 @@ def main():
     parser.add_argument("--dt", type=float, default=0.004, help="sampling interval of the problem's data in s")
     parser.add_argument("--limit", type=float, default=10, help="seconds for Deepwave, in units of those of fwi run")
     parser.add_argument("--least", type=float, default=60, help="seconds for each choice in tuning, at least")
-    parser.add_argument("--max-frequency", type=float, help="of the source of a bare model in Hz")
+    parser.add_argument("--config", help="YAML for fwi model: the survey of a bare model")
+    parser.add_argument("--spacing", type=float, help="of Deepwave's grid in m, such that receivers lie on its nodes; default by --points")
     parser.add_argument("--points", type=float, default=5, help="of Deepwave's grid in the shortest wavelength")
     parser.add_argument("--size", default="small", help="of the generated sections: small or medium")
     options = parser.parse_args()
@@ -244,7 +239,7 @@ def main():
             fwi("demo", source, "--size", options.size, "--seed", seed, "--overwrite")
         out = folder / f"{name}.h5"
         out.unlink(missing_ok=True)
-        fwi("model", source, out, *(["--max-frequency", options.max_frequency] if options.max_frequency else []))
+        fwi("model", source, out, *(["--config", options.config] if options.config else []))
         return out
 
     tuning = problem("tuning", seed=11)
@@ -261,7 +256,7 @@ def main():
 
     target = problem("problem", options.problem)
     summary = ours(target, folder, options.threads)
-    side = Theirs(target, folder, options.dt, options.points)
+    side = Theirs(target, folder, options.dt, options.points, options.spacing)
     print(f"Deepwave's grid: {side.start.shape} cells of {side.spacing[0]:g} m; gathers of the true model differ by {side.agreement():.3f}\n")
     print(f"| code | solves per shot | seconds | model error (start {summary['model_rms_start']:.1f} m/s) |\n|---|---|---|---|")
     print(f"| fwi run | {summary['wave_solves']:.0f} | {summary['wall_seconds']:.1f} | {summary['model_rms_final']:.1f} |", flush=True)
