@@ -26,6 +26,9 @@ func Fingerprint(p *Problem, c Config) string {
 	}
 	add(p.Start)
 	add(p.Mask)
+	if p.Density != nil {
+		add(p.Density)
+	}
 	for _, g := range p.Observed {
 		add(g)
 	}

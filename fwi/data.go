@@ -20,6 +20,16 @@ func dataOrder(c Config) int {
 	return 6
 }
 
+// densityOn returns the problem's density on another grid, nil where it is constant.
+func (p *Problem) densityOn(g wave.Grid) []float32 {
+	if p.Density == nil {
+		return nil
+	}
+	out := make([]float32, g.Cells())
+	wave.NewRegrid(p.Grid, g).Density(out, p.Density)
+	return out
+}
+
 // dataLayer is the width of the absorbing layers in which data are modelled, in wavelengths of the lowest frequency and fastest velocity.
 const dataLayer = 0.25
 
@@ -53,6 +63,7 @@ func dataModel(p *Problem, c Config) (wave.Grid, []float32, wave.Options, error)
 	// What the layers of this fine grid let back at the lowest frequencies, those of the stages' coarse ones would not: the inversion would look for it
 	// in the model's deep corners.
 	o.LayerFrequency = low
+	o.Density = p.densityOn(g)
 	if g.Axes() == 3 {
 		o.Layer = c.Layer // wider ones would be most of a small volume
 	} else {

@@ -28,6 +28,7 @@
 // Models are sections [nz, nx] or volumes [nz, ny, nx], positions accordingly (z, x) or (z, y, x) in m, n coordinates each:
 //
 //	/vp or /model/vp           [nz, nx], [nz, ny, nx]    the true velocity in m/s: data are modelled in it, results compared with it
+//	/rho or /model/rho         alike                     density in kg/m³, known and held fixed; absent: constant
 //	/start/vp                  alike                     the model to start from
 //	/update_mask               alike                     0 holds a cell, 1 frees it, between them it follows in part; absent: the
 //	                                                     water layer is held

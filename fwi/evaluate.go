@@ -197,6 +197,7 @@ func PlanStages(p *Problem, c Config) ([]StagePlan, error) {
 		o := stageOptions(c, s)
 		o.MaxFrequency = min(s.MaxFrequency, high)
 		g := c.stageGrid(p.Grid, o.MaxFrequency, vmin)
+		o.Density = p.densityOn(g)
 		propagator, err := wave.NewPropagator(g, p.Survey, o)
 		if err != nil {
 			return nil, fmt.Errorf("stage %d: %w", i+1, err)

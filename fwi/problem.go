@@ -20,6 +20,7 @@ type Problem struct {
 
 	Grid     wave.Grid
 	Truth    []float32    // nil: unknown
+	Density  []float32    // kg/m³, held fixed; nil: constant
 	Start    []float32    // nil until Prepare has made one
 	Mask     []float32    // 0 keeps a cell fixed, 1 lets it change
 	Water    []bool       // cells of the water layer: not counted in model errors
@@ -95,6 +96,17 @@ func readProblem(f *h5.File) (*Problem, error) {
 			if !(v >= 0 && v <= 1) {
 				return nil, fmt.Errorf("/update_mask is %g in cell %s: it must lie between 0 (fixed) and 1", v, p.Grid.CellName(i))
 			}
+		}
+	}
+	for _, object := range []string{"/rho", "/model/rho"} {
+		if p.Density != nil || !f.Exists(object) {
+			continue
+		}
+		if p.Density, err = readLike(f, object, p.Grid); err != nil {
+			return nil, err
+		}
+		if _, _, err := wave.CheckDensity(p.Grid, p.Density); err != nil {
+			return nil, fmt.Errorf("%s: %w", object, err)
 		}
 	}
 	if f.Exists("/survey") {
@@ -366,6 +378,7 @@ func (p *Problem) write(f *h5.File) error {
 		}
 	}
 	model("/vp", p.Truth)
+	model("/rho", p.Density)
 	model("/start/vp", p.Start)
 	model("/update_mask", p.Mask)
 	if p.Survey != nil {

@@ -64,7 +64,7 @@ func newLevel(ctx context.Context, p *Problem, c Config, s Stage) (*level, error
 	l := &level{stage: s, waveletLength: c.WaveletLength, grid: c.stageGrid(p.Grid, top, c.slowest(p))}
 	l.regrid = wave.NewRegrid(p.Grid, l.grid)
 	o := stageOptions(c, s)
-	o.MaxFrequency = top
+	o.MaxFrequency, o.Density = top, p.densityOn(l.grid)
 	plan, err := wave.NewPropagator(l.grid, p.Survey, o)
 	if err != nil {
 		return nil, err

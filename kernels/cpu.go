@@ -108,6 +108,9 @@ func newCPU[T Real](d Domain, options CPUOptions, dry bool) (*CPU[T], error) {
 		s.Close()
 		return nil, err
 	}
+	if d.Potential != nil && !dry {
+		s.setPotential(d.Potential)
+	}
 	runtime.SetFinalizer(s, (*CPU[T]).Close)
 	return s, nil
 }
@@ -135,6 +138,9 @@ func (s *CPU[T]) init2D() {
 
 	field := func() unsafe.Pointer { return s.plane(rows, stride, halo, lanes) }
 	c.now, c.before, c.m = field(), field(), field()
+	if d.Potential != nil {
+		c.potential = field()
+	}
 	c.az, c.bz = s.reals(d.A[0], rows), s.reals(d.B[0], rows)
 	c.ax, c.bx = s.reals(d.A[1], width), s.reals(d.B[1], width)
 	for i, r := range layers(d.A[0], rows, radius, together) {
@@ -266,11 +272,20 @@ func (s *CPU[T]) SetModel(m []T) {
 	})
 }
 
+func (s *CPU[T]) setPotential(w []float64) {
+	nx := s.domain.NX()
+	s.eachRow(func(row, offset int) {
+		for i, v := range w[row*nx : (row+1)*nx] {
+			s.cells(s.solver.potential, offset)[i] = T(v)
+		}
+	})
+}
+
 // Reset implements Solver.
 func (s *CPU[T]) Reset() {
-	// The model's plane is among the cleared ones: it is not a field, keep it.
+	// The planes of the model and of the potential are among the cleared ones: they are no fields, keep them.
 	for _, a := range s.cleared {
-		if a.holds(s.solver.m) {
+		if a.holds(s.solver.m) || a.holds(s.solver.potential) {
 			continue
 		}
 		C.memset(a.p, 0, C.size_t(a.bytes))

@@ -39,6 +39,7 @@ typedef struct {
 	double iz, ix;       // 1/dz, 1/dx
 	void *now, *before;  // fields at cell (0, 0)
 	void *m;             // v² dt², same layout
+	void *potential;     // W of variable density (density.go), which takes W u from w, in the adjoint W η; same layout; null: constant density
 	void *az, *bz;       // CPML coefficients per row [rows]
 	void *ax, *bx;       // per column [width]
 	cpml_block z[2], x[2];

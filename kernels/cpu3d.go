@@ -47,6 +47,9 @@ func (s *CPU[T]) init3D(threads int) error {
 		return unsafe.Add(p, (halo*plane+halo*stride+lanes)*size)
 	}
 	c.now, c.before, c.m = field(), field(), field()
+	if d.Potential != nil {
+		c.potential = field()
+	}
 	c.az, c.bz = s.reals(d.A[0], planes), s.reals(d.B[0], planes)
 	c.ay, c.by = s.reals(d.A[1], ny), s.reals(d.B[1], ny)
 	c.ax, c.bx = s.reals(d.A[2], width), s.reals(d.B[2], width)

@@ -316,6 +316,7 @@ INLINE void NAME(sweep)(const int R, const int adjoint, const int in_x, const in
 	const int width = s->width;
 	const REAL *u = (const REAL *)s->now + i * ld, *m = (const REAL *)s->m + i * ld;
 	REAL *q = (REAL *)s->before + i * ld;
+	const REAL *potential = s->potential ? (const REAL *)s->potential + i * ld : NULL;
 	const int saved = !save || !pass->snapshot ? 0 : s->nz - i < ROWS ? s->nz - i : ROWS;
 	REAL *snapshot = saved ? pass->snapshot + (ptrdiff_t)i * width : NULL;
 	REAL *gradient = saved && adjoint ? pass->gradient + (ptrdiff_t)i * width : NULL;
@@ -366,6 +367,8 @@ INLINE void NAME(sweep)(const int R, const int adjoint, const int in_x, const in
 				else
 					w = NAME(d2_row)(R, cx, w + cx[0] * now, p);
 			}
+			if (potential)
+				w -= LOAD(potential + r * ld + j) * now;
 			if (save && r < saved) {
 				const ptrdiff_t at = (ptrdiff_t)r * width + j;
 				if (adjoint) {

@@ -222,6 +222,7 @@ INLINE void STEP(sweep3d)(const int adjoint, const int save, const int extra, co
 	const ptrdiff_t plane = s->plane, ld = s->stride, width = s->width, at = i * plane + y * ld;
 	const REAL *u = pass->now + at, *m = (const REAL *)s->m + at, *added = pass->extra;
 	REAL *q = pass->before + at;
+	const REAL *potential = s->potential ? (const REAL *)s->potential + at : NULL;
 	const int saved = !save ? 0 : s->nz - i < CPU_PLANES ? s->nz - i : CPU_PLANES;
 	const ptrdiff_t slot = (i * (ptrdiff_t)s->ny + y) * width, slot_plane = s->ny * width;
 	REAL *snapshot = save ? pass->snapshot + slot : NULL;
@@ -264,6 +265,8 @@ INLINE void STEP(sweep3d)(const int adjoint, const int save, const int extra, co
 			PREFETCH(q + r * plane + ld + j);
 			if (extra && (in_x | all))
 				w += LOAD(added + r * s->tile_width + j - base);
+			if (potential)
+				w -= LOAD(potential + r * plane + j) * now;
 			if (save && r < saved) {
 				const ptrdiff_t cell = r * slot_plane + j;
 				if (adjoint) {

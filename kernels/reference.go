@@ -111,7 +111,15 @@ func (s *Reference) spatialForward() []float64 {
 			w[c] += d2u + d1psi + zeta[c]
 		}
 	}
+	s.subtractPotential(w)
 	return w
+}
+
+// subtractPotential makes w - W u of w: its own adjoint.
+func (s *Reference) subtractPotential(w []float64) {
+	for c, v := range s.domain.Potential {
+		w[c] -= v * s.now[c]
+	}
 }
 
 // spatialAdjoint returns the adjoint of spatialForward at η = now and advances p and s.
@@ -132,6 +140,7 @@ func (s *Reference) spatialAdjoint() []float64 {
 			w[c] += s.second(s.scratch, c, axis) - s.first(p, c, axis)
 		}
 	}
+	s.subtractPotential(w)
 	return w
 }
 

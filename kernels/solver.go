@@ -15,6 +15,8 @@ type Domain struct {
 	// CPML coefficients per axis and cell along it: zero away from the layers. Memory variables advance as
 	// memory = b·memory + a·drive (acoustic.h).
 	A, B [][]float64
+	// Potential is W of density.go in 1/m², one value a cell; nil: constant density. Only the acoustic equation has it.
+	Potential []float64
 	// Time step in s and the equation's constants, for equations that have constants: M is all that the acoustic one needs.
 	DT        float64
 	Constants []float64
@@ -48,6 +50,9 @@ func (d *Domain) Validate() error {
 		if len(d.A[k]) != n || len(d.B[k]) != n {
 			return fmt.Errorf("axis %d has %d and %d CPML coefficients for %d cells", k, len(d.A[k]), len(d.B[k]), n)
 		}
+	}
+	if d.Potential != nil && len(d.Potential) != d.Cells() {
+		return fmt.Errorf("the potential has %d cells, the grid %v %d", len(d.Potential), d.Shape, d.Cells())
 	}
 	if d.FreeSurface && d.Shape[0] <= d.Order/2 {
 		return fmt.Errorf("%d rows are too few for a free surface at order %d", d.Shape[0], d.Order)

@@ -20,7 +20,7 @@ func (s *CPU[T]) eachState(f func(memory []byte)) {
 		}
 	}
 	for i := range s.cleared {
-		if a := &s.cleared[i]; !a.holds(s.solver.now) && !a.holds(s.solver.before) && !a.holds(s.solver.m) {
+		if a := &s.cleared[i]; !a.holds(s.solver.now) && !a.holds(s.solver.before) && !a.holds(s.solver.m) && !a.holds(s.solver.potential) {
 			f(a.used)
 		}
 	}
@@ -28,10 +28,13 @@ func (s *CPU[T]) eachState(f func(memory []byte)) {
 
 // StateSize implements Solver.
 func (s *CPU[T]) StateSize() int {
-	if s.dry { // nothing is allocated: all but the model, which is as large as a field
+	if s.dry { // nothing is allocated: all but the model and the potential, each as large as a field
 		sum := 0
 		for i := range s.cleared {
 			sum += len(s.cleared[i].used)
+		}
+		if s.domain.Potential != nil {
+			sum -= len(s.cleared[0].used)
 		}
 		return sum - len(s.cleared[0].used)
 	}

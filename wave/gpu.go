@@ -40,6 +40,9 @@ func newGPUBackend[T float32 | float64](p *PropagatorOf[T], steps int) (*gpuBack
 	if p.equation.Name != kernels.Acoustic {
 		return nil, fmt.Errorf("GPUs have kernels of equation %q, not of %q", kernels.Acoustic, p.equation.Name)
 	}
+	if p.options.Density != nil {
+		return nil, fmt.Errorf("GPUs have no kernels for variable density: take the CPU, or leave the density out")
+	}
 	devices, err := cuda.Devices()
 	if err != nil {
 		return nil, err
@@ -51,7 +54,7 @@ func newGPUBackend[T float32 | float64](p *PropagatorOf[T], steps int) (*gpuBack
 		s := &p.survey.Shots[i]
 		if k := (key{&s.Sources[0], &s.Receivers[0]}); !seen[k] {
 			seen[k] = true
-			g.traces = max(g.traces, cuda.TraceBytes(&p.domain, &kernels.Shot[T]{NT: steps, Sources: p.points(s.Sources), Receivers: p.points(s.Receivers)}))
+			g.traces = max(g.traces, cuda.TraceBytes(&p.domain, &kernels.Shot[T]{NT: steps, Sources: p.points(s.Sources, false), Receivers: p.points(s.Receivers, true)}))
 		}
 	}
 	for _, d := range devices {

@@ -65,6 +65,9 @@ func newInterior(d kernels.Domain) (*interior, error) {
 		zero := make([]float64, end-begin)
 		in.domain.A, in.domain.B = append(in.domain.A, zero), append(in.domain.B, zero)
 	}
+	if d.Potential != nil {
+		in.eachCell(d.Shape, func(cell int, _ bool) { in.domain.Potential = append(in.domain.Potential, d.Potential[cell]) })
+	}
 	in.findCells(d)
 	return in, nil
 }

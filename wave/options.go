@@ -85,6 +85,8 @@ type Options struct {
 	Equation string
 	// Constants of the equation by name. Those left out have their defaults.
 	Constants map[string]float64
+	// Density in kg/m³, an array on the grid: fixed, while velocities change from model to model. Nil: constant. CPUs alone, and the acoustic equation, have it.
+	Density []float32
 	// Order in space: 2, 4, 6 or 8. 0 is 8.
 	Order int
 	// Courant is the solver's time step as a fraction of the stability limit at MaxVelocity. 0 is 0.8.

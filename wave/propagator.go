@@ -33,7 +33,8 @@ type PropagatorOf[T float32 | float64] struct {
 	record       *Resampler[T]     // solver to survey samples
 	mu           sync.Mutex
 	workers      []*worker[T] // idle ones
-	interpolated map[*Position]kernels.Points[T]
+	interpolated map[pointsKey]kernels.Points[T]
+	root         []float64            // √ρ in each cell of the solver's grid; nil: constant density
 	spare        []*kernels.Buffer[T] // arrays of the solver's cells, for the next call: garbage of their size would pile up
 	closed       bool
 	gpu          *gpuBackend[T] // nil: on the CPU
@@ -90,7 +91,7 @@ func NewPropagatorOf[T float32 | float64](g Grid, s *Survey, o Options) (*Propag
 	if o.Threads == 0 {
 		o.Threads = runtime.GOMAXPROCS(0)
 	}
-	p := &PropagatorOf[T]{grid: g, survey: s, options: o, interpolated: map[*Position]kernels.Points[T]{}}
+	p := &PropagatorOf[T]{grid: g, survey: s, options: o, interpolated: map[pointsKey]kernels.Points[T]{}}
 	if err := p.chooseSolvers(); err != nil {
 		return nil, err
 	}
@@ -117,11 +118,18 @@ func NewPropagatorOf[T float32 | float64](g Grid, s *Survey, o Options) (*Propag
 		return nil, fmt.Errorf("%s cells with absorbing layers are %d, more than the %d that the kernels can number: coarsen the grid", Times("%d", p.layout.shape), n, math.MaxInt32)
 	}
 	limit := p.equation.MaxTimeStep(o.Order, o.MaxVelocity, g.Spacing...)
+	potential, err := p.takeDensity()
+	if err != nil {
+		return nil, err
+	}
+	if potential != nil {
+		limit = kernels.LimitWithPotential(limit, o.MaxVelocity, potential)
+	}
 	dt, err := timeStep(o, s.DT, limit)
 	if err != nil {
 		return nil, err
 	}
-	p.domain = kernels.Domain{Shape: p.layout.shape, Spacing: g.Spacing, Order: o.Order, FreeSurface: o.FreeSurface, DT: dt, Constants: constants}
+	p.domain = kernels.Domain{Shape: p.layout.shape, Spacing: g.Spacing, Order: o.Order, FreeSurface: o.FreeSurface, DT: dt, Constants: constants, Potential: potential}
 	for axis, sides := range added {
 		a, b := cpmlCoefficients(p.domain.Shape[axis], sides[0], sides[1], g.Spacing[axis], dt, o.MaxVelocity, o.LayerFrequency)
 		p.domain.A, p.domain.B = append(p.domain.A, a), append(p.domain.B, b)
@@ -463,7 +471,7 @@ func (p *PropagatorOf[T]) kernelShot(w *worker[T], shot *Shot) (*kernels.Shot[T]
 
 // silentShot returns the kernels' view of a shot without a record: positions as cells, wavelets at the solver's rate.
 func (p *PropagatorOf[T]) silentShot(shot *Shot) *kernels.Shot[T] {
-	k := &kernels.Shot[T]{NT: p.plan.Steps, Sources: p.points(shot.Sources), Receivers: p.points(shot.Receivers)}
+	k := &kernels.Shot[T]{NT: p.plan.Steps, Sources: p.points(shot.Sources, false), Receivers: p.points(shot.Receivers, true)}
 	size := T(p.grid.CellSize())
 	for _, w := range shot.Wavelets {
 		in, out := make([]T, len(w)), make([]T, p.plan.Steps)
@@ -476,15 +484,36 @@ func (p *PropagatorOf[T]) silentShot(shot *Shot) *kernels.Shot[T] {
 	return k
 }
 
-// points returns the cells of a list of positions, which shots often share.
-func (p *PropagatorOf[T]) points(positions []Position) kernels.Points[T] {
+// pointsKey names a list of positions by its first.
+type pointsKey struct {
+	first     *Position
+	receivers bool
+}
+
+// points returns the cells of a list of positions, which shots often share. The solver's field is p/√ρ, its source f/√ρ (kernels/density.go).
+func (p *PropagatorOf[T]) points(positions []Position, receivers bool) kernels.Points[T] {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	key := &positions[0]
+	key := pointsKey{&positions[0], receivers && p.root != nil}
 	if known, ok := p.interpolated[key]; ok && known.Count() == len(positions) {
 		return known
 	}
 	made := interpolate[T](&p.layout, positions)
+	if p.root != nil {
+		for k, cell := range made.Cell {
+			for r := range kernels.Run {
+				w := &made.Weight[kernels.Run*k+r]
+				if *w == 0 {
+					continue // it may stand beyond the row
+				}
+				if root := T(p.root[int(cell)+r]); receivers {
+					*w *= root
+				} else {
+					*w /= root
+				}
+			}
+		}
+	}
 	p.interpolated[key] = made
 	return made
 }

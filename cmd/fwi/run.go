@@ -199,6 +199,9 @@ func describe(p *fwi.Problem) string {
 			parts = append(parts, "no "+name)
 		}
 	}
+	if p.Density != nil {
+		parts = append(parts, "density")
+	}
 	has("true model", p.Truth != nil)
 	has("start model", p.Start != nil)
 	has("survey", p.Survey != nil)
