@@ -38,8 +38,10 @@ type Config struct {
 	Misfit string `yaml:"misfit,omitempty"`
 	// TimeGain multiplies observed and synthetic traces by (t/duration)^TimeGain before they are compared. 0 is none.
 	TimeGain float64 `yaml:"time_gain,omitempty"`
-	// Method is lbfgs, descent or cg. "" is lbfgs.
+	// Method is lbfgs, gauss-newton, anderson, bb, cg or descent (NewMethod). "" is lbfgs.
 	Method string `yaml:"method,omitempty"`
+	// GaussNewton is for the method gauss-newton.
+	GaussNewton GaussNewtonConfig `yaml:"gauss_newton,omitempty"`
 	// Memory is the number of pairs that L-BFGS keeps. 0 is 20.
 	Memory int `yaml:"memory,omitempty"`
 	// FirstChange is the largest velocity change in m/s of the first step of a stage. 0 is 80.
@@ -94,8 +96,15 @@ type Acquisition struct {
 type PreconditionerConfig struct {
 	Power     float64 `yaml:"power,omitempty"`     // 0 is 0.75; negative switches the preconditioner off
 	Floor     float64 `yaml:"floor,omitempty"`     // 0 is 0.01
+	Receivers bool    `yaml:"receivers,omitempty"` // S is multiplied by what the receivers hear of each cell, as in a homogeneous medium (Plessix & Mulder 2004)
 	Depth     float64 `yaml:"depth,omitempty"`     // raises the relative depth to this power; 0 leaves it out
 	Smoothing float64 `yaml:"smoothing,omitempty"` // of the gradient, as a fraction of the stage's shortest wavelength; 0 is 0.2, negative none
+}
+
+// GaussNewtonConfig bounds what a direction of the method gauss-newton costs.
+type GaussNewtonConfig struct {
+	Products int `yaml:"products,omitempty"` // with the Hessian, at most, four solves each; 0 is 5
+	Shots    int `yaml:"shots,omitempty"`    // that stand for the survey in them; 0 is all
 }
 
 // Stage is a row of the schedule.
@@ -104,6 +113,7 @@ type Stage struct {
 	MaxFrequency float64 `yaml:"max_frequency"`        // Hz
 	Iterations   int     `yaml:"iterations"`           // at most
 	Shots        int     `yaml:"shots,omitempty"`      // size of the mini-batches, 0: all shots
+	Variance     float64 `yaml:"variance,omitempty"`   // mini-batches grow while gradients of two differ by more than this fraction, 0: they do not
 	MaxOffset    float64 `yaml:"max_offset,omitempty"` // m, 0: all
 	Damping      float64 `yaml:"damping,omitempty"`    // s: traces decay as exp(-t/Damping) after their first arrival, 0: they do not
 	Misfit       string  `yaml:"misfit,omitempty"`     // "": as the run
@@ -171,6 +181,9 @@ func (c Config) withDefaults() (Config, error) {
 	setInt(&c.Layer, layer2D)
 	setString(&c.Misfit, "least-squares")
 	setString(&c.Method, "lbfgs")
+	if c.Method == "gauss-newton" {
+		setInt(&c.GaussNewton.Products, 5)
+	}
 	setInt(&c.Memory, 20)
 	setFloat(&c.FirstChange, 80)
 	setFloat(&c.MaxChange, 400)
@@ -201,11 +214,11 @@ func (c Config) withDefaults() (Config, error) {
 		return nil
 	}
 	err := errors.Join(
-		oneOf("misfit", c.Misfit, MisfitNames()...), oneOf("method", c.Method, "lbfgs", "descent", "cg"), oneOf("dispersion", c.Dispersion, "warn", "refuse"),
+		oneOf("misfit", c.Misfit, MisfitNames()...), oneOf("method", c.Method, MethodNames()...), oneOf("dispersion", c.Dispersion, "warn", "refuse"),
 		oneOf("storage", c.Storage, append(wave.StorageNames(), autoStorage)...), oneOf("backend", c.Backend, wave.Auto, wave.CPU, wave.CUDA),
 		bad("min_velocity", c.MinVelocity), bad("max_velocity", c.MaxVelocity), bad("first_change", c.FirstChange), bad("time_gain", c.TimeGain), bad("max_change", c.MaxChange), bad("wavelet_length", c.WaveletLength), bad("wavelet_every", float64(c.WaveletEvery)),
 		bad("points_per_wavelength", c.PointsPerWavelength), bad("preconditioner floor", c.Preconditioner.Floor), bad("preconditioner depth", c.Preconditioner.Depth),
-		bad("memory", float64(c.Memory)), bad("iterations", float64(c.Iterations)), bad("threads", float64(c.Threads)), bad("memory_limit", float64(c.MemoryLimit)),
+		bad("memory", float64(c.Memory)), bad("gauss_newton products", float64(c.GaussNewton.Products)), bad("gauss_newton shots", float64(c.GaussNewton.Shots)), bad("iterations", float64(c.Iterations)), bad("threads", float64(c.Threads)), bad("memory_limit", float64(c.MemoryLimit)),
 		bad("shots", float64(a.Shots)), bad("receivers", float64(a.Receivers)), bad("source_depth", a.SourceDepth), bad("receiver_depth", a.ReceiverDepth),
 		bad("duration", a.Duration), bad("dt", a.DT), bad("min_frequency", a.MinFrequency), bad("max_frequency", a.MaxFrequency), bad("noise", a.Noise))
 	if a.MinFrequency >= a.MaxFrequency || a.MaxFrequency >= 0.4/a.DT {
@@ -215,16 +228,35 @@ func (c Config) withDefaults() (Config, error) {
 	if c.MaxVelocity > 0 && c.MinVelocity >= c.MaxVelocity {
 		err = errors.Join(err, fmt.Errorf("min_velocity %g m/s is not below max_velocity %g m/s", c.MinVelocity, c.MaxVelocity))
 	}
+	if c.Method == "gauss-newton" {
+		for _, name := range append([]string{c.Misfit}, stageMisfits(c.Stages)...) {
+			if m, e := NewMisfit(name, MisfitOptions{}); e == nil {
+				_, e = linearise(m)
+				err = errors.Join(err, e)
+			}
+		}
+	}
 	for i, s := range c.Stages {
-		if !(s.MaxFrequency > s.MinFrequency) || !(s.MinFrequency >= 0) || s.Iterations < 1 || s.Shots < 0 || s.MaxOffset < 0 || !(s.Damping >= 0) || s.Tolerance < 0 {
-			err = errors.Join(err, fmt.Errorf("stage %d is impossible: %g to %g Hz, %d iterations, %d shots, offsets to %g m, tolerance %g",
-				i+1, s.MinFrequency, s.MaxFrequency, s.Iterations, s.Shots, s.MaxOffset, s.Tolerance))
+		if !(s.MaxFrequency > s.MinFrequency) || !(s.MinFrequency >= 0) || s.Iterations < 1 || s.Shots < 0 || s.MaxOffset < 0 || !(s.Damping >= 0) || s.Tolerance < 0 || !(s.Variance >= 0) || s.Variance > 0 && s.Shots == 0 {
+			err = errors.Join(err, fmt.Errorf("stage %d is impossible: %g to %g Hz, %d iterations, %d shots, offsets to %g m, tolerance %g, variance %g (which needs shots to begin with)",
+				i+1, s.MinFrequency, s.MaxFrequency, s.Iterations, s.Shots, s.MaxOffset, s.Tolerance, s.Variance))
 		}
 		if s.Misfit != "" {
 			err = errors.Join(err, oneOf(fmt.Sprintf("stage %d: misfit", i+1), s.Misfit, MisfitNames()...))
 		}
 	}
 	return c, err
+}
+
+// stageMisfits returns the misfits that stages name.
+func stageMisfits(stages []Stage) []string {
+	var names []string
+	for _, s := range stages {
+		if s.Misfit != "" {
+			names = append(names, s.Misfit)
+		}
+	}
+	return names
 }
 
 // smoothStart returns the standard deviation in metres of a start "smooth:500m", and whether it is one.

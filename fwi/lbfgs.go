@@ -21,31 +21,38 @@ func newLBFGS(o MethodOptions) *lbfgs {
 }
 
 func (l *lbfgs) direct(m *optimizer) {
-	n := len(m.s.X)
-	q := make([]float64, n)
+	q := make([]float64, len(m.s.X))
 	for i, g := range m.s.Gradient {
 		if m.free == nil || m.free[i] {
 			q[i] = float64(g)
 		}
 	}
+	l.multiply(m, q, len(l.s))
+	for i, v := range q {
+		m.s.Direction[i] = float32(-v)
+	}
+}
+
+// multiply replaces q, zero outside the free cells, by the product of the inverse Hessian of the oldest n pairs with it.
+func (l *lbfgs) multiply(m *optimizer, q []float64, n int) {
 	type pair struct {
 		s, y  []float32
 		sy, a float64
 	}
 	var pairs []pair
-	for i, s := range l.s {
+	for i, s := range l.s[:n] {
 		// Positive when it was learned, but perhaps not on the cells that are free now.
 		if sy := m.dot(s, l.y[i]); sy > l.minCurvature*math.Sqrt(m.dot(s, s)*m.dot(l.y[i], l.y[i])) {
 			pairs = append(pairs, pair{s: s, y: l.y[i], sy: sy})
 		}
 	}
-	// Cells that are not free stay zero in q below because every vector that enters is restricted there at the end.
+	// Cells that are not free may leave zero in q below: every vector that enters is restricted there at the end.
 	for i := len(pairs) - 1; i >= 0; i-- {
 		p := &pairs[i]
 		p.a = m.dotWide(q, p.s) / p.sy
 		addScaled(q, -p.a, p.y)
 	}
-	scaled, out := make([]float32, n), make([]float32, n)
+	scaled, out := make([]float32, len(q)), make([]float32, len(q))
 	gamma := 1.0
 	if len(pairs) > 0 {
 		newest := pairs[len(pairs)-1]
@@ -71,10 +78,9 @@ func (l *lbfgs) direct(m *optimizer) {
 	for _, p := range pairs {
 		addScaled(q, p.a-m.dotWide(q, p.y)/p.sy, p.s)
 	}
-	for i, v := range q {
-		m.s.Direction[i] = 0
-		if m.free == nil || m.free[i] {
-			m.s.Direction[i] = float32(-v)
+	for i := range q {
+		if m.free != nil && !m.free[i] {
+			q[i] = 0
 		}
 	}
 }
@@ -104,11 +110,20 @@ func (l *lbfgs) firstStep(m *optimizer, largest float64) (float64, bool) {
 }
 
 func (l *lbfgs) learn(m *optimizer, x, gradient []float32, _ bool) bool {
-	var ss, sy, yy float64
 	s, y := make([]float32, len(x)), make([]float32, len(x))
 	for i, v := range x {
 		s[i] = v - m.s.X[i]
 		y[i] = gradient[i] - m.s.Gradient[i]
+	}
+	learned := l.append(s, y)
+	l.trim()
+	return learned
+}
+
+// append takes a pair if its curvature is positive.
+func (l *lbfgs) append(s, y []float32) bool {
+	var ss, sy, yy float64
+	for i := range s {
 		a, b := float64(s[i]), float64(y[i])
 		ss += a * a
 		sy += a * b
@@ -117,11 +132,15 @@ func (l *lbfgs) learn(m *optimizer, x, gradient []float32, _ bool) bool {
 	if !(sy > l.minCurvature*math.Sqrt(ss)*math.Sqrt(yy)) {
 		return false
 	}
-	if len(l.s) == l.limit {
-		l.s, l.y = slices.Delete(l.s, 0, 1), slices.Delete(l.y, 0, 1)
-	}
 	l.s, l.y = append(l.s, s), append(l.y, y)
 	return true
+}
+
+// trim drops the oldest pairs beyond the limit.
+func (l *lbfgs) trim() {
+	if over := len(l.s) - l.limit; over > 0 {
+		l.s, l.y = slices.Delete(l.s, 0, over), slices.Delete(l.y, 0, over)
+	}
 }
 
 func (l *lbfgs) leapt() {}
@@ -139,10 +158,13 @@ func (l *lbfgs) save(s *State) {
 	s.PairY = slices.Concat(l.y...)
 }
 
-func (l *lbfgs) load(s *State) error {
+func (l *lbfgs) load(s *State) error { return l.loadPairs(s, l.limit) }
+
+// loadPairs takes up to `most` pairs.
+func (l *lbfgs) loadPairs(s *State, most int) error {
 	pairs, n := s.Status.Pairs, len(s.X)
-	if pairs < 0 || pairs > l.limit || len(s.PairS) != pairs*n || len(s.PairY) != pairs*n {
-		return fmt.Errorf("%d pairs of %d cells, of at most %d, need %d values each; there are %d and %d", pairs, n, l.limit, pairs*n, len(s.PairS), len(s.PairY))
+	if pairs < 0 || pairs > most || len(s.PairS) != pairs*n || len(s.PairY) != pairs*n {
+		return fmt.Errorf("%d pairs of %d cells, of at most %d, need %d values each; there are %d and %d", pairs, n, most, pairs*n, len(s.PairS), len(s.PairY))
 	}
 	l.s, l.y = nil, nil
 	for i := range pairs {

@@ -15,6 +15,7 @@ const (
 	EvaluateMisfit                    // misfit at x; a gradient is ignored
 	Accept                            // nothing: x is the new iterate, its misfit and gradient are known
 	Stop                              // nothing: x is final, Status().Reason says why
+	CurvatureAlong                    // the Gauss-Newton Hessian at the current iterate times the vector that comes in place of x
 )
 
 func (r Request) String() string {
@@ -27,11 +28,13 @@ func (r Request) String() string {
 		return "accept"
 	case Stop:
 		return "stop"
+	case CurvatureAlong:
+		return "multiply by the Hessian"
 	}
 	return fmt.Sprintf("request %d", int(r))
 }
 
-// Evaluation answers a request to evaluate. Err refuses the model x (it breaks the CFL limit, its field is not finite):
+// Evaluation answers a request to evaluate. To CurvatureAlong the product is the Gradient, and the Misfit is ignored. Err refuses the model x (it breaks the CFL limit, its field is not finite):
 // the line search backs off. So it does when the misfit or the gradient is not finite. What must end the inversion, such as
 // a cancelled context, is the caller's and never comes here.
 type Evaluation struct {
@@ -98,6 +101,8 @@ type Status struct {
 	Trials     int     // evaluations in the current or last line search
 	Gradients  int     // evaluations of misfit and gradient, with that at the start
 	Misfits    int     // evaluations of the misfit alone
+	Products   int     // with the Hessian
+	Inner      int     // products for the current or last direction
 	Refused    int     // evaluations that were refused or not finite
 	Restarts   int     // returns to steepest descent
 	Skipped    int     // pairs without positive curvature
@@ -106,8 +111,9 @@ type Status struct {
 	Reason     string  // why it stopped
 }
 
-// Solves returns the wave solves per shot behind the evaluations: one for a misfit, two with its gradient, what its storage steps again apart.
-func (s Status) Solves() int { return 2*s.Gradients + s.Misfits }
+// Solves returns the wave solves per shot behind the evaluations: one for a misfit, two with its gradient, four for a product with the Hessian
+// (Born steps two fields, its adjoint the background again and one back), what the storage steps again apart.
+func (s Status) Solves() int { return 2*s.Gradients + s.Misfits + 4*s.Products }
 
 // State is everything a method remembers, in plain scalars, all finite, and arrays, so that it can be stored as
 // attributes and data sets. JSON keeps the scalars to the bit; Arrays lists the rest.
@@ -117,20 +123,26 @@ type State struct {
 	Status Status
 	Search LineSearch
 
-	PreviousNorm, CurrentNorm float64 // conjugate gradients: g·P g of the iterate before and of the current one
+	PreviousNorm, CurrentNorm float64   // conjugate gradients: g·P g of the iterate before and of the current one
+	NextStep                  float64   // Barzilai & Borwein's; 0: unknown
+	Misfits                   []float64 // Barzilai & Borwein: of the last iterates
+	Forcing                   float64   // Gauss-Newton: the residual at which its inner iterations end, in units of the first; 0: none known
+	Fresh                     int       // Gauss-Newton: newest pairs, of the inner iterations under way
 
 	X                []float32 `json:"-"` // current iterate
 	Gradient         []float32 `json:"-"` // there
 	Direction        []float32 `json:"-"` // of the line search
 	PreviousGradient []float32 `json:"-"` // conjugate gradients: of the iterate before
 	PairS, PairY     []float32 `json:"-"` // L-BFGS: changes of x and of the gradient, [Status.Pairs, len(X)], oldest first
+	InnerResidual    []float32 `json:"-"` // Gauss-Newton: -g - H d
+	InnerDirection   []float32 `json:"-"` // Gauss-Newton: of the inner conjugate gradients
 }
 
 // Arrays returns pointers to the arrays of a state by name, for code that stores and loads them. An array may be empty.
 func (s *State) Arrays() map[string]*[]float32 {
 	return map[string]*[]float32{
 		"x": &s.X, "gradient": &s.Gradient, "direction": &s.Direction, "previous_gradient": &s.PreviousGradient,
-		"pair_s": &s.PairS, "pair_y": &s.PairY,
+		"pair_s": &s.PairS, "pair_y": &s.PairY, "inner_residual": &s.InnerResidual, "inner_direction": &s.InnerDirection,
 	}
 }
 
@@ -153,6 +165,8 @@ type MethodOptions struct {
 	Memory int
 	// MinCurvature skips pairs with s·y ≤ MinCurvature·|s||y|. Zero: 1e-6.
 	MinCurvature float64
+	// Products is the largest number of products with the Hessian for a Gauss-Newton direction. Zero: 5.
+	Products int
 	// HestenesStiefel chooses that formula for conjugate gradients instead of Polak-Ribière's.
 	HestenesStiefel bool
 
@@ -166,9 +180,12 @@ type MethodOptions struct {
 }
 
 var methods = map[string]func(MethodOptions) director{
-	"lbfgs":   func(o MethodOptions) director { return newLBFGS(o) },
-	"descent": func(MethodOptions) director { return steepest{} },
-	"cg":      func(o MethodOptions) director { return newConjugate(o) },
+	"lbfgs":        func(o MethodOptions) director { return newLBFGS(o) },
+	"descent":      func(MethodOptions) director { return steepest{} },
+	"cg":           func(o MethodOptions) director { return newConjugate(o) },
+	"bb":           func(MethodOptions) director { return &spectral{} },
+	"anderson":     func(o MethodOptions) director { return anderson{newLBFGS(o)} },
+	"gauss-newton": func(o MethodOptions) director { return newGaussNewton(o) },
 }
 
 // MethodNames returns the names that NewMethod takes, sorted.
@@ -179,6 +196,10 @@ func MethodNames() []string { return sortedNames(methods) }
 //	lbfgs    limited-memory BFGS (Nocedal 1980), projected to the bounds; about one gradient an iteration
 //	descent  preconditioned steepest descent with a parabolic line search; a misfit and a gradient an iteration
 //	cg       non-linear conjugate gradients (Polak-Ribière+ or Hestenes-Stiefel+), preconditioned, same line search
+//	bb       preconditioned steepest descent with the step lengths of Barzilai & Borwein; the misfit may rise for some iterations; about one gradient each
+//	anderson  preconditioned steepest descent with Anderson's acceleration, Memory steps deep; about one gradient an iteration
+//	gauss-newton  truncated Gauss-Newton (Métivier et al. 2013): inner conjugate gradients on the Hessian of the linearised waves,
+//	         preconditioned with L-BFGS; the caller must answer CurvatureAlong
 func NewMethod(name string, o MethodOptions) (Method, error) {
 	build, ok := methods[name]
 	if !ok {
@@ -214,7 +235,7 @@ func (o MethodOptions) withDefaults() (MethodOptions, error) {
 		value *int
 		zero  int
 		name  string
-	}{{&o.Memory, 10, "Memory"}, {&o.MaxTrials, 10, "MaxTrials"}} {
+	}{{&o.Memory, 10, "Memory"}, {&o.MaxTrials, 10, "MaxTrials"}, {&o.Products, 5, "Products"}} {
 		if *f.value == 0 {
 			*f.value = f.zero
 		}

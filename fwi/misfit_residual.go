@@ -11,9 +11,11 @@ type leastSquares struct{}
 
 func newLeastSquares(MisfitOptions) (traceMisfit, error) { return leastSquares{}, nil }
 
-func (leastSquares) trace(b *traceBuffers, dt, _ float64) float64 {
-	return residualEnergy(b, dt)
+func (m leastSquares) trace(b *traceBuffers, dt, level float64) float64 {
+	return residualEnergy(b, m.curvature(b, dt, level))
 }
+
+func (leastSquares) curvature(_ *traceBuffers, dt, _ float64) float64 { return dt }
 
 // residualEnergy returns ½ factor Σ r² and writes its gradient, factor·r.
 func residualEnergy(b *traceBuffers, factor float64) float64 {
@@ -37,8 +39,38 @@ func newTraceNormalised(MisfitOptions) (traceMisfit, error) {
 	return traceNormalised{}, nil
 }
 
-func (traceNormalised) trace(b *traceBuffers, _, level float64) float64 {
-	return residualEnergy(b, 1/(traceEnergy(b.observed)+weakTrace*level*level*float64(len(b.observed))))
+func (m traceNormalised) trace(b *traceBuffers, dt, level float64) float64 {
+	return residualEnergy(b, m.curvature(b, dt, level))
+}
+
+func (traceNormalised) curvature(b *traceBuffers, _, level float64) float64 {
+	return 1 / (traceEnergy(b.observed) + weakTrace*level*level*float64(len(b.observed)))
+}
+
+// constantCurvature is a misfit whose second derivative with respect to a sample of the synthetic trace is a number, the same for all of the trace.
+type constantCurvature interface {
+	traceMisfit
+	curvature(b *traceBuffers, dt, level float64) float64
+}
+
+// linearised is ½ δ·C δ for a change δ of the synthetic trace, which comes in its place, and C the curvature of a quadratic misfit: its adjoint
+// source is C δ.
+type linearised struct{ constantCurvature }
+
+func (m linearised) trace(b *traceBuffers, dt, level float64) float64 {
+	factor := m.curvature(b, dt, level)
+	clear(b.observed)
+	return residualEnergy(b, factor)
+}
+
+// linearise returns the misfit that gives the products of a misfit's second derivative with changes of the synthetic gathers.
+func linearise(m Misfit) (Misfit, error) {
+	if g, ok := m.(gatherMisfit); ok {
+		if q, ok := g.core.(constantCurvature); ok {
+			return gatherMisfit{g.name, linearised{q}}, nil
+		}
+	}
+	return nil, fmt.Errorf("the method gauss-newton needs a misfit that is quadratic in the residuals, least-squares or trace-normalised, not %s", m.Name())
 }
 
 // student is the negative logarithm of Student's t likelihood (Aravkin, van Leeuwen & Herrmann 2011), scaled to become least

@@ -41,6 +41,20 @@ type director interface {
 	load(*State) error
 }
 
+// inner is a director that finds its direction by products with the Hessian.
+type inner interface {
+	director
+	// seek begins; it writes the first vector to multiply to dst.
+	seek(m *optimizer, dst []float32)
+	// multiplied takes the product with the vector; it writes the next one, or it is done and the direction is in m.s.Direction.
+	multiplied(m *optimizer, vector, product []float32) (done bool)
+	// vector writes the vector under way again, as after load.
+	vector(m *optimizer, dst []float32)
+}
+
+// patient is a director with which the misfit may rise: reference returns that from which a step must descend, given that of the iterate.
+type patient interface{ reference(misfit float64) float64 }
+
 // Phases: what the optimizer waits for.
 const (
 	phaseIdle    = ""        // Start
@@ -49,6 +63,7 @@ const (
 	phaseSearch  = "search"  // misfit and gradient at the trial
 	phaseSettle  = "settle"  // misfit and gradient at the best trial of a failed search
 	phaseRefresh = "refresh" // misfit and gradient at the iterate, for a new objective
+	phaseProduct = "product" // product of the Hessian and the director's vector
 	phaseStopped = "stopped"
 )
 
@@ -97,6 +112,8 @@ func (m *optimizer) Pending() (Request, []float32) {
 		return EvaluateBoth, m.trial
 	case phaseRefresh:
 		return EvaluateBoth, m.s.X
+	case phaseProduct:
+		return CurvatureAlong, m.trial
 	case phaseStopped:
 		return Stop, m.s.X
 	}
@@ -123,6 +140,8 @@ func (m *optimizer) advance(e Evaluation) error {
 	case phaseReady:
 		m.begin()
 		return nil
+	case phaseProduct:
+		return m.multiplied(e)
 	case phaseProbe:
 		st.Misfits++
 		refusal = e.usable(len(m.s.X), false)
@@ -182,11 +201,15 @@ func (m *optimizer) judge(misfit float64, refusal error) {
 		return
 	}
 	search.noteBest(misfit, m.s.Status.Misfit)
+	reference := m.s.Status.Misfit
+	if d, ok := m.director.(patient); ok {
+		reference = d.reference(reference)
+	}
 	// The change that the projection left, not the step, is what must pay (Bertsekas 1976).
 	decrease := m.o.SufficientDecrease * m.alongChange()
 	slope := m.slopeAtTrial()
 	switch {
-	case !(decrease < 0 && misfit <= m.s.Status.Misfit+decrease):
+	case !(decrease < 0 && misfit <= reference+decrease):
 		search.tooLong(misfit, slope)
 		m.try(phaseSearch)
 	case m.o.Wolfe && slope < wolfeSlope*search.Slope && search.Step < search.Limit && search.Trials < m.o.MaxTrials:
@@ -204,7 +227,33 @@ func (m *optimizer) begin() {
 		m.stop("the gradient is zero wherever the model may change")
 		return
 	}
+	if d, ok := m.director.(inner); ok {
+		m.s.Status.Inner = 0
+		d.seek(m, m.trial)
+		m.s.Phase = phaseProduct
+		return
+	}
 	m.director.direct(m)
+	m.follow()
+}
+
+// multiplied passes a product to the director and follows the direction when it has one.
+func (m *optimizer) multiplied(e Evaluation) error {
+	m.s.Status.Products++
+	m.s.Status.Inner++
+	if err := e.usable(len(m.s.X), true); err != nil {
+		return fmt.Errorf("the Hessian cannot be applied at the current model: %w", err)
+	}
+	copy(m.gradient, e.Gradient)
+	m.maskGradient(m.gradient)
+	if m.director.(inner).multiplied(m, m.trial, m.gradient) {
+		m.follow()
+	}
+	return nil
+}
+
+// follow begins a line search along the direction.
+func (m *optimizer) follow() {
 	slope, ok := m.descends()
 	if !ok {
 		if !m.director.forget() {
@@ -514,7 +563,7 @@ func (m *optimizer) Restore(s *State) error {
 		return fmt.Errorf("method %s cannot go on from this state: %w", m.name, err)
 	}
 	m.s = *s
-	m.s.PreviousGradient, m.s.PairS, m.s.PairY = nil, nil, nil // the director's
+	m.s.PreviousGradient, m.s.PairS, m.s.PairY, m.s.InnerResidual, m.s.InnerDirection = nil, nil, nil, nil, nil // the director's
 	m.s.X = slices.Clone(s.X)
 	m.s.Gradient = slices.Clone(s.Gradient)
 	m.s.Direction = slices.Clone(s.Direction)
@@ -524,6 +573,13 @@ func (m *optimizer) Restore(s *State) error {
 		m.step(s.Search.Step)
 	case phaseSettle:
 		m.step(s.Search.Best)
+	case phaseProduct:
+		d, ok := m.director.(inner)
+		if !ok {
+			return fmt.Errorf("method %s cannot go on from this state: it multiplies with no Hessian", m.name)
+		}
+		m.findFree()
+		d.vector(m, m.trial)
 	}
 	return nil
 }
@@ -535,7 +591,7 @@ func (m *optimizer) checkState(s *State) error {
 	switch s.Phase {
 	case phaseIdle:
 		return errors.New("it had not started")
-	case phaseReady, phaseProbe, phaseSearch, phaseSettle, phaseRefresh, phaseStopped:
+	case phaseReady, phaseProbe, phaseSearch, phaseSettle, phaseRefresh, phaseProduct, phaseStopped:
 	default:
 		return fmt.Errorf("its phase %q is unknown", s.Phase)
 	}

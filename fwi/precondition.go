@@ -94,6 +94,8 @@ type PreconditionerOptions struct {
 	IlluminationFloor float64
 	// IlluminationSmoothing is the standard deviation in m of the smoothing of the illumination; zero: none.
 	IlluminationSmoothing float64
+	// Reach multiplies the illumination: what the receivers hear of each cell. Nil: ones.
+	Reach []float32
 	// DepthPower raises the relative depth to DepthPower; zero leaves it out.
 	DepthPower float64
 	// Smoothing is the standard deviation of the smoothing in m per axis; nil: none.
@@ -125,6 +127,9 @@ func NewPreconditioner(o PreconditionerOptions) (*Preconditioner, error) {
 	}
 	if len(o.Shape) == 0 || n < 1 || len(o.Spacing) != len(o.Shape) || o.Mask != nil && len(o.Mask) != n {
 		return nil, fmt.Errorf("preconditioner: a grid %v with spacings %v m does not fit a mask of %d cells", o.Shape, o.Spacing, len(o.Mask))
+	}
+	if o.Reach != nil && len(o.Reach) != n {
+		return nil, fmt.Errorf("preconditioner: the receivers' reach has %d cells, the grid %v has %d", len(o.Reach), o.Shape, n)
 	}
 	if !(o.IlluminationFloor > 0) || !(o.IlluminationSmoothing >= 0) || !isFinite(o.IlluminationPower) || !isFinite(o.DepthPower) {
 		return nil, fmt.Errorf("preconditioner: illumination power %g, floor %g, smoothing %g m or depth power %g is impossible",
@@ -172,6 +177,11 @@ func (p *Preconditioner) SetIllumination(illumination []float32) error {
 	}
 	if p.o.IlluminationPower == 0 {
 		return nil
+	}
+	if p.o.Reach != nil {
+		heard := make([]float32, len(illumination))
+		Multiply(heard, illumination, p.o.Reach)
+		illumination = heard
 	}
 	if p.illumination != nil {
 		smooth := make([]float32, len(illumination))

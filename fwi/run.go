@@ -71,6 +71,8 @@ type Snapshot struct {
 	Solves       float64 // wave solves per shot
 	Seconds      float64
 	Batch        int       // mini-batches drawn in the stage
+	BatchSize    int       // shots of the next one, 0: all
+	BatchDrawn   bool      // and not yet evaluated
 	Shots        []int     // of the current mini-batch
 	Base         []float32 // model at the beginning of the stage, user's grid
 	Illumination []float32 // that the preconditioner uses, stage's grid
@@ -222,7 +224,8 @@ func (r *Run) runStage(ctx context.Context) error {
 		return err
 	}
 	method, err := NewMethod(r.Config.Method, MethodOptions{FirstChange: r.Config.FirstChange, MaxChange: r.Config.MaxChange, Memory: r.Config.Memory,
-		Lower: []float32{float32(r.Config.MinVelocity)}, Upper: []float32{float32(r.Config.MaxVelocity)}, Mask: r.level.mask, Precondition: r.weight.Apply, MaxTrials: 6})
+		Lower: []float32{float32(r.Config.MinVelocity)}, Upper: []float32{float32(r.Config.MaxVelocity)}, Mask: r.level.mask, Precondition: r.weight.Apply, MaxTrials: 6,
+		Products: r.Config.GaussNewton.Products})
 	if err != nil {
 		return err
 	}
@@ -266,12 +269,22 @@ func (r *Run) runStage(ctx context.Context) error {
 			if done {
 				return r.endStage()
 			}
+		case CurvatureAlong:
+			if e, err = r.multiply(ctx, x); err != nil {
+				return err
+			}
 		default:
 			full, failure := r.evaluate(ctx, x, request == EvaluateBoth)
 			if failure != nil {
 				return failure
 			}
 			e = full.Evaluation
+			if r.state.BatchDrawn {
+				r.state.BatchDrawn = false
+				if stage.Variance > 0 && e.Err == nil {
+					r.growBatch(stage, method.State().Gradient, e.Gradient)
+				}
+			}
 			if e.Err != nil {
 				r.Say("stage %d: a trial model is refused: %v", r.state.Stage+1, e.Err)
 			} else if full.illumination != nil {
@@ -292,6 +305,9 @@ func (r *Run) preconditioner(s Stage) (*Preconditioner, error) {
 	if pc.Power > 0 {
 		o.IlluminationPower, o.IlluminationFloor = pc.Power, pc.Floor
 		o.IlluminationSmoothing = 1.5 * r.level.grid.DX()
+		if pc.Receivers {
+			o.Reach = r.level.reach()
+		}
 	}
 	if pc.Smoothing > 0 {
 		sigma := pc.Smoothing * r.Config.slowest(r.Problem) / s.MaxFrequency
@@ -304,6 +320,7 @@ func (r *Run) preconditioner(s Stage) (*Preconditioner, error) {
 
 // begin evaluates the model with which a stage starts.
 func (r *Run) begin(ctx context.Context, method Method) error {
+	r.state.BatchSize = r.Config.Stages[r.state.Stage].Shots
 	r.state.Batch, r.state.Wavelet, r.state.Recent = 0, nil, nil
 	r.drawBatch()
 	x := r.level.restrict(r.Config, r.state.Base)
@@ -366,18 +383,58 @@ func (r *Run) renewWavelet(ctx context.Context, iteration int) error {
 // drawBatch chooses the shots of the next mini-batch: evenly spread, from an offset drawn at random, so that each covers
 // the section.
 func (r *Run) drawBatch() {
-	n, size := len(r.Problem.Survey.Shots), r.Config.Stages[r.state.Stage].Shots
+	n, size := len(r.Problem.Survey.Shots), r.state.BatchSize
 	r.state.Shots = r.Problem.Survey.AllShots()
 	if size == 0 || size >= n {
 		return
 	}
 	rng := rand.New(rand.NewPCG(r.Config.Seed, uint64(r.state.Stage)<<32+uint64(r.state.Batch)))
-	shift := rng.Float64()
-	r.state.Shots = nil
-	for i := range size {
-		r.state.Shots = append(r.state.Shots, int((float64(i)+shift)*float64(n)/float64(size)))
-	}
+	r.state.Shots = spreadShots(r.state.Shots, size, rng.Float64())
 	r.state.Batch++
+}
+
+// growBatch compares the gradients of two mini-batches at the same model. Half the square of their difference estimates the variance of one of them; where
+// its root is above the stage's fraction of the gradient (Byrd, Chin, Nocedal & Wu 2012) the next batch is as much larger as would mend it, at
+// most twice. The batch of the last iterations has been fitted to its own noise and the test errs towards large ones. It costs no solve: a new
+// batch must be evaluated anyhow.
+func (r *Run) growBatch(stage Stage, before, after []float32) {
+	var difference, mean float64
+	for i, a := range after {
+		b := float64(before[i])
+		difference += (float64(a) - b) * (float64(a) - b)
+		mean += (float64(a) + b) * (float64(a) + b) / 4
+	}
+	if excess := difference / 2 / (stage.Variance * stage.Variance * mean); excess > 1 {
+		size := len(r.state.Shots)
+		r.state.BatchSize = min(size+int(math.Ceil((min(excess, 2)-1)*float64(size))), len(r.Problem.Survey.Shots))
+		r.Say("stage %d: gradients of mini-batches of %d shots differ too much, the next has %d", r.state.Stage+1, size, r.state.BatchSize)
+	}
+}
+
+// spreadShots returns some of the shots, evenly spread, from an offset between 0 and 1 times their distance.
+func spreadShots(shots []int, size int, shift float64) []int {
+	out := make([]int, size)
+	for i := range out {
+		out[i] = shots[int((float64(i)+shift)*float64(len(shots))/float64(size))]
+	}
+	return out
+}
+
+// multiply answers CurvatureAlong, with as many of the shots as the configuration says: the same for all products of an iteration, others in
+// the next (Byrd et al. 2011).
+func (r *Run) multiply(ctx context.Context, dv []float32) (Evaluation, error) {
+	shots := r.state.Shots
+	if size := r.Config.GaussNewton.Shots; size > 0 && size < len(shots) {
+		rng := rand.New(rand.NewPCG(r.Config.Seed, ^(uint64(r.state.Stage)<<32 + uint64(r.method.Status().Iteration))))
+		shots = spreadShots(shots, size, rng.Float64())
+	}
+	e, err := r.level.multiply(ctx, r.x, dv, shots)
+	if err != nil {
+		return e, err
+	}
+	plan := r.level.propagator.Plan()
+	r.state.Solves += float64(len(shots)) / float64(len(r.Problem.Survey.Shots)) * (2 + plan.GradientSolves())
+	return e, nil
 }
 
 // batchLife is the number of iterations for which a mini-batch serves before the next is drawn: long enough that L-BFGS learns from
@@ -423,8 +480,9 @@ func (r *Run) accepted(ctx context.Context, stage Stage) (done bool, err error) 
 	if r.isOver(stage, st) {
 		return true, nil
 	}
-	if stage.Shots > 0 && iteration%batchLife == 0 {
+	if stage.Shots > 0 && iteration%batchLife == 0 && len(r.state.Shots) < len(r.Problem.Survey.Shots) {
 		r.drawBatch()
+		r.state.BatchDrawn = true
 		if err := r.method.NewObjective(true); err != nil {
 			return false, err
 		}
@@ -449,8 +507,11 @@ func (r *Run) isOver(stage Stage, st Status) bool {
 	if stage.Shots > 0 || st.Iteration < window {
 		return false // misfits of different batches do not compare
 	}
-	from := h[len(h)-1-window].Misfit
-	return from-h[len(h)-1].Misfit < window*stage.Tolerance*from
+	from, lowest := h[len(h)-1-window].Misfit, h[len(h)-1].Misfit
+	for _, r := range h[len(h)-window:] {
+		lowest = min(lowest, r.Misfit) // with some methods the misfit may rise on its way
+	}
+	return from-lowest < window*stage.Tolerance*from
 }
 
 func (r *Run) note(iteration int, misfit float64, leap bool) {

@@ -154,8 +154,15 @@ func TestResumedRunEndsWithTheSameBits(t *testing.T) {
 		make   problem
 		adjust func(*Config)
 	}{
-		"all shots":     {smallProblem, nil},
-		"mini-batches":  {smallProblem, func(c *Config) { c.Stages[0].Shots, c.Stages[0].Iterations, c.Iterations = 3, 6, 6 }},
+		"all shots":    {smallProblem, nil},
+		"mini-batches": {smallProblem, func(c *Config) { c.Stages[0].Shots, c.Stages[0].Iterations, c.Iterations = 3, 6, 6 }},
+		"growing batches": {smallProblem, func(c *Config) {
+			c.Stages = []Stage{{MaxFrequency: 5.5, Iterations: 10, Shots: 2, Variance: 0.2}}
+			c.Iterations = 0
+		}},
+		"gauss-newton":  {smallProblem, func(c *Config) { c.Method, c.GaussNewton = "gauss-newton", GaussNewtonConfig{Products: 3, Shots: 3} }},
+		"bb, receivers": {smallProblem, func(c *Config) { c.Method, c.Preconditioner.Receivers = "bb", true }},
+		"anderson":      {smallProblem, func(c *Config) { c.Method = "anderson" }},
 		"wavelet":       {smallProblem, func(c *Config) { c.EstimateWavelet = true }},
 		"wavelet again": {smallProblem, func(c *Config) { c.EstimateWavelet, c.WaveletEvery, c.WaveletLength = true, 1, 1.5 }},
 		"cg, 1 thread":  {smallProblem, func(c *Config) { c.Method, c.Threads = "cg", 1 }},

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"slices"
 
 	"gofwi/wave"
 )
@@ -280,18 +281,8 @@ type evaluation struct {
 // evaluate returns misfit and, if wanted, gradient of a model over the given shots, scaled to the whole survey. Errors that end the run come back as
 // the error; what only this model is to blame for, in Evaluation.Err.
 func (l *level) evaluate(ctx context.Context, vp []float32, shots []int, gradient bool) (evaluation, error) {
-	scale := l.scale * float64(len(l.survey.Shots)) / float64(len(shots))
 	misfit := func(shot int, synthetic, adjoint []float32) (float64, error) {
-		receivers := len(l.survey.Shots[shot].Receivers)
-		j, err := l.misfit.Evaluate(adjoint, l.gained(shot, synthetic), l.gained(shot, l.observed[shot]), l.weights[shot], receivers, l.survey.NT, l.survey.DT)
-		if err != nil {
-			return 0, err
-		}
-		for i := range adjoint {
-			adjoint[i] *= float32(scale)
-		}
-		copy(adjoint, l.gained(shot, adjoint))
-		return j * scale, nil
+		return l.compare(l.misfit, shot, len(shots), synthetic, adjoint)
 	}
 	var e evaluation
 	if gradient {
@@ -316,5 +307,84 @@ func (l *level) evaluate(ctx context.Context, vp []float32, shots []int, gradien
 		}
 		e.Misfit += j
 	}
+	return e, nil
+}
+
+// reach returns Σ 1/r over the receivers, in 3D Σ 1/r², weighted as their traces: the square of what they would hear of each cell in a homogeneous
+// medium. Where shots have receivers of their own it is the mean over them.
+func (l *level) reach() []float32 {
+	weight := map[*wave.Position]float64{} // shots share the memory of the receivers they share
+	var receivers []*wave.Position         // in a fixed order
+	for i := range l.survey.Shots {
+		for k := range l.survey.Shots[i].Receivers {
+			at := &l.survey.Shots[i].Receivers[k]
+			if _, known := weight[at]; !known {
+				receivers = append(receivers, at)
+			}
+			w := 1.0
+			if l.weights[i] != nil {
+				w = float64(l.weights[i][k])
+			}
+			weight[at] += w
+		}
+	}
+	out := make([]float32, l.grid.Cells())
+	near := l.grid.MaxSpacing()
+	for i := range out {
+		var sum float64
+		at := make(wave.Position, l.grid.Axes())
+		for axis, k := range l.grid.Index(i) {
+			at[axis] = l.grid.Start(axis) + float64(k)*l.grid.Spacing[axis]
+		}
+		for _, r := range receivers {
+			spreading := max(wave.Distance(at, *r), near)
+			if l.grid.Axes() == 3 {
+				spreading *= spreading
+			}
+			sum += weight[r] / spreading
+		}
+		out[i] = float32(sum)
+	}
+	return out
+}
+
+// compare returns the misfit of a shot's synthetic gather, or of what stands in its place, and writes the adjoint source, both weighed as one of
+// so many shots that stand for the survey.
+func (l *level) compare(misfit Misfit, shot, of int, synthetic, adjoint []float32) (float64, error) {
+	scale := l.scale * float64(len(l.survey.Shots)) / float64(of)
+	receivers := len(l.survey.Shots[shot].Receivers)
+	j, err := misfit.Evaluate(adjoint, l.gained(shot, synthetic), l.gained(shot, l.observed[shot]), l.weights[shot], receivers, l.survey.NT, l.survey.DT)
+	if err != nil {
+		return 0, err
+	}
+	for i := range adjoint {
+		adjoint[i] *= float32(scale)
+	}
+	copy(adjoint, l.gained(shot, adjoint))
+	return j * scale, nil
+}
+
+// multiply returns the product of the Gauss-Newton Hessian of evaluate's misfit at vp, over the given shots, with a change of velocity.
+func (l *level) multiply(ctx context.Context, vp, dv []float32, shots []int) (Evaluation, error) {
+	var e Evaluation
+	misfit, err := linearise(l.misfit)
+	if err != nil {
+		return e, err
+	}
+	masked := make([]float32, len(dv))
+	Multiply(masked, dv, l.mask)
+	gathers, err := l.propagator.Born(ctx, vp, masked, shots)
+	if err != nil {
+		return e, err
+	}
+	for i, g := range gathers {
+		if _, err := l.compare(misfit, shots[i], len(shots), slices.Clone(g), g); err != nil {
+			return e, err
+		}
+	}
+	if e.Gradient, err = l.propagator.BornAdjoint(ctx, vp, gathers, shots); err != nil {
+		return e, err
+	}
+	Multiply(e.Gradient, e.Gradient, l.mask)
 	return e, nil
 }
