@@ -32,6 +32,9 @@ func Fingerprint(p *Problem, c Config) string {
 	for _, g := range p.Observed {
 		add(g)
 	}
+	for _, w := range p.Weights {
+		add(w)
+	}
 	_ = binary.Write(h, binary.LittleEndian, p.Survey.DT)
 	for _, s := range p.Survey.Shots {
 		for _, position := range append(append([]wave.Position{}, s.Sources...), s.Receivers...) {

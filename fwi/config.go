@@ -38,6 +38,8 @@ type Config struct {
 	Misfit string `yaml:"misfit,omitempty"`
 	// TimeGain multiplies observed and synthetic traces by (t/duration)^TimeGain before they are compared. 0 is none.
 	TimeGain float64 `yaml:"time_gain,omitempty"`
+	// RejectTraces, if positive, leaves out traces whose RMS is so many times larger or smaller than the median of the nine receivers around.
+	RejectTraces float64 `yaml:"reject_traces,omitempty"`
 	// Method is lbfgs, gauss-newton, anderson, bb, cg or descent (NewMethod). "" is lbfgs.
 	Method string `yaml:"method,omitempty"`
 	// GaussNewton is for the method gauss-newton.
@@ -114,7 +116,9 @@ type Stage struct {
 	Iterations   int     `yaml:"iterations"`           // at most
 	Shots        int     `yaml:"shots,omitempty"`      // size of the mini-batches, 0: all shots
 	Variance     float64 `yaml:"variance,omitempty"`   // mini-batches grow while gradients of two differ by more than this fraction, 0: they do not
+	MinOffset    float64 `yaml:"min_offset,omitempty"` // m, 0: all
 	MaxOffset    float64 `yaml:"max_offset,omitempty"` // m, 0: all
+	Window       Window  `yaml:"window,omitempty"`     // in time: a mute, or the surroundings of the first arrivals
 	Damping      float64 `yaml:"damping,omitempty"`    // s: traces decay as exp(-t/Damping) after their first arrival, 0: they do not
 	Misfit       string  `yaml:"misfit,omitempty"`     // "": as the run
 	Tolerance    float64 `yaml:"tolerance,omitempty"`  // ends when an iteration lowers the misfit by less than this fraction; 0: 0.001
@@ -216,7 +220,7 @@ func (c Config) withDefaults() (Config, error) {
 	err := errors.Join(
 		oneOf("misfit", c.Misfit, MisfitNames()...), oneOf("method", c.Method, MethodNames()...), oneOf("dispersion", c.Dispersion, "warn", "refuse"),
 		oneOf("storage", c.Storage, append(wave.StorageNames(), autoStorage)...), oneOf("backend", c.Backend, wave.Auto, wave.CPU, wave.CUDA),
-		bad("min_velocity", c.MinVelocity), bad("max_velocity", c.MaxVelocity), bad("first_change", c.FirstChange), bad("time_gain", c.TimeGain), bad("max_change", c.MaxChange), bad("wavelet_length", c.WaveletLength), bad("wavelet_every", float64(c.WaveletEvery)),
+		bad("min_velocity", c.MinVelocity), bad("max_velocity", c.MaxVelocity), bad("first_change", c.FirstChange), bad("time_gain", c.TimeGain), bad("reject_traces", c.RejectTraces), bad("max_change", c.MaxChange), bad("wavelet_length", c.WaveletLength), bad("wavelet_every", float64(c.WaveletEvery)),
 		bad("points_per_wavelength", c.PointsPerWavelength), bad("preconditioner floor", c.Preconditioner.Floor), bad("preconditioner depth", c.Preconditioner.Depth),
 		bad("memory", float64(c.Memory)), bad("gauss_newton products", float64(c.GaussNewton.Products)), bad("gauss_newton shots", float64(c.GaussNewton.Shots)), bad("iterations", float64(c.Iterations)), bad("threads", float64(c.Threads)), bad("memory_limit", float64(c.MemoryLimit)),
 		bad("shots", float64(a.Shots)), bad("receivers", float64(a.Receivers)), bad("source_depth", a.SourceDepth), bad("receiver_depth", a.ReceiverDepth),
@@ -224,6 +228,9 @@ func (c Config) withDefaults() (Config, error) {
 	if a.MinFrequency >= a.MaxFrequency || a.MaxFrequency >= 0.4/a.DT {
 		err = errors.Join(err, fmt.Errorf("a source from %g to %g Hz is impossible with samples every %g s: 0 < min_frequency < max_frequency < %g Hz",
 			a.MinFrequency, a.MaxFrequency, a.DT, 0.4/a.DT))
+	}
+	if c.RejectTraces > 0 && c.RejectTraces <= 1 {
+		err = errors.Join(err, fmt.Errorf("reject_traces is %g: a factor above 1", c.RejectTraces))
 	}
 	if c.MaxVelocity > 0 && c.MinVelocity >= c.MaxVelocity {
 		err = errors.Join(err, fmt.Errorf("min_velocity %g m/s is not below max_velocity %g m/s", c.MinVelocity, c.MaxVelocity))
@@ -240,6 +247,13 @@ func (c Config) withDefaults() (Config, error) {
 		if !(s.MaxFrequency > s.MinFrequency) || !(s.MinFrequency >= 0) || s.Iterations < 1 || s.Shots < 0 || s.MaxOffset < 0 || !(s.Damping >= 0) || s.Tolerance < 0 || !(s.Variance >= 0) || s.Variance > 0 && s.Shots == 0 {
 			err = errors.Join(err, fmt.Errorf("stage %d is impossible: %g to %g Hz, %d iterations, %d shots, offsets to %g m, tolerance %g, variance %g (which needs shots to begin with)",
 				i+1, s.MinFrequency, s.MaxFrequency, s.Iterations, s.Shots, s.MaxOffset, s.Tolerance, s.Variance))
+		}
+		if !(s.MinOffset >= 0) || s.MaxOffset > 0 && s.MinOffset >= s.MaxOffset {
+			err = errors.Join(err, fmt.Errorf("stage %d hears offsets from %g to %g m: none", i+1, s.MinOffset, s.MaxOffset))
+		}
+		if w := s.Window; !(w.Velocity >= 0) || !(w.Taper >= 0) || w.End != 0 && !(w.End > w.Begin) || w.Velocity > 0 && w.FirstArrival || math.IsNaN(w.Begin) {
+			err = errors.Join(err, fmt.Errorf("stage %d: a window from %g to %g s after %g m/s or the first arrival (%t), with a taper of %g s, is impossible: begin < end, one reference, nothing negative but begin",
+				i+1, w.Begin, w.End, w.Velocity, w.FirstArrival, w.Taper))
 		}
 		if s.Misfit != "" {
 			err = errors.Join(err, oneOf(fmt.Sprintf("stage %d: misfit", i+1), s.Misfit, MisfitNames()...))

@@ -26,6 +26,7 @@ type Problem struct {
 	Water    []bool       // cells of the water layer: not counted in model errors
 	Survey   *wave.Survey // nil until Prepare has made one
 	Observed [][]float32  // gathers [receiver, time] per shot; nil until Prepare has modelled them
+	Weights  [][]float32  // of traces, [receiver] per shot: 0 leaves one out; nil: ones
 }
 
 // OpenProblem reads a problem file (HDF5; see the package documentation for its layout). A file with nothing but a velocity model is
@@ -120,6 +121,11 @@ func readProblem(f *h5.File) (*Problem, error) {
 		}
 		if p.Observed, err = readObserved(f, p.Survey); err != nil {
 			return nil, err
+		}
+		if f.Exists("/data/weights") {
+			if p.Weights, err = readWeights(f, p.Survey); err != nil {
+				return nil, err
+			}
 		}
 	}
 	if p.Truth == nil && p.Observed == nil {
@@ -323,6 +329,31 @@ func readObserved(f *h5.File, s *wave.Survey) ([][]float32, error) {
 	return out, nil
 }
 
+func readWeights(f *h5.File, s *wave.Survey) ([][]float32, error) {
+	const object = "/data/weights"
+	v, shape, err := f.ReadFloat32(object)
+	if err != nil {
+		return nil, err
+	}
+	shots, receivers := len(s.Shots), len(s.Shots[0].Receivers)
+	if len(shape) != 2 || shape[0] != shots || shape[1] != receivers {
+		return nil, fmt.Errorf("%s has shape %v, the survey [%d, %d] shots and receivers", object, shape, shots, receivers)
+	}
+	if allZero(v) {
+		return nil, fmt.Errorf("%s is zero throughout: no trace is left", object)
+	}
+	out := make([][]float32, shots)
+	for i, x := range v {
+		if !(x >= 0) || math.IsInf(float64(x), 0) {
+			return nil, fmt.Errorf("%s is %g at shot %d, receiver %d: weights are finite and not negative", object, x, i/receivers, i%receivers)
+		}
+	}
+	for i := range out {
+		out[i] = v[i*receivers : (i+1)*receivers]
+	}
+	return out, nil
+}
+
 // WaterLayer returns the cells that hang together from the top with the velocity of water: what lies above the sea floor.
 func WaterLayer(g wave.Grid, vp []float32) []bool {
 	water := make([]bool, len(vp))
@@ -388,6 +419,9 @@ func (p *Problem) write(f *h5.File) error {
 		var all []float32
 		for _, g := range p.Observed {
 			all = append(all, g...)
+		}
+		if p.Weights != nil {
+			note(f.WriteFloat32("/data/weights", slices.Concat(p.Weights...), []int{len(p.Weights), len(p.Weights[0])}, h5.DefaultCompression))
 		}
 		note(f.WriteFloat32("/data/observed", all, []int{len(p.Observed), len(p.Survey.Shots[0].Receivers), p.Survey.NT}, h5.DefaultCompression))
 	}

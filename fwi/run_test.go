@@ -264,12 +264,16 @@ func TestCheckpointOfAnotherProblemIsRefused(t *testing.T) {
 // The gradient on the user's grid is that of the whole chain: restriction in 1/v², propagation, misfit. In float32 the misfit's last digits
 // limit the test, so steps are large and the central difference cancels the curvature.
 func TestEvaluatorsGradientMatchesFiniteDifferences(t *testing.T) {
-	for _, misfit := range append(MisfitNames(), "volume", "damped") {
+	for _, misfit := range append(MisfitNames(), "volume", "damped", "windowed") {
 		adjust := func(c *Config) {
 			c.Misfit, c.Storage = misfit, "every-step"
 			c.Iterations = 1
 			if misfit == "damped" {
 				c.Misfit, c.Stages[0].Damping, c.Stages[0].MaxOffset = "", 0.4, 2000
+			}
+			if misfit == "windowed" {
+				c.Misfit, c.Stages[0].MinOffset, c.Stages[0].Window = "", 300, Window{Begin: -0.1, End: 0.8, Velocity: 1700, Taper: 0.2}
+				c.RejectTraces = 10
 			}
 		}
 		var p *Problem

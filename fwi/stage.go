@@ -20,6 +20,7 @@ type level struct {
 	weights    [][]float32 // per receiver: 0 outside the offset window
 	gain       []float32   // per sample, for both sides of the misfit
 	picks      [][]float64 // first arrival of each trace in s; nil: no damping
+	references [][]float64 // from which each trace's window counts, in s; nil: no window
 	mask       []float32
 	propagator *wave.Propagator
 	misfit     Misfit
@@ -114,11 +115,19 @@ func newLevel(ctx context.Context, p *Problem, c Config, s Stage) (*level, error
 		for _, r := range kept[&p.Survey.Shots[i].Receivers[0]] {
 			traces = append(traces, p.Observed[i][r*p.Survey.NT:(r+1)*p.Survey.NT]...)
 		}
+		var picks []float64
+		if s.Damping > 0 || s.Window.FirstArrival {
+			picks = firstArrivals(traces, p.Survey.NT, p.Survey.DT)
+		}
 		if s.Damping > 0 {
-			l.picks = append(l.picks, firstArrivals(traces, p.Survey.NT, p.Survey.DT))
+			l.picks = append(l.picks, picks)
+		}
+		if s.Window.any() {
+			l.references = append(l.references, s.Window.references(&l.survey.Shots[i], picks))
 		}
 		l.observed[i] = convert.apply(traces)
-		l.weights[i] = traceWeights(&l.survey.Shots[i], l.grid, s.MaxOffset)
+		l.weights[i] = traceWeights(&l.survey.Shots[i], l.grid, s.MinOffset, s.MaxOffset)
+		l.weights[i] = p.weigh(i, kept[&p.Survey.Shots[i].Receivers[0]], l.weights[i], c.RejectTraces)
 	}
 	if l.misfit, err = NewMisfit(s.Misfit, MisfitOptions{}); err != nil {
 		return nil, err
@@ -148,18 +157,18 @@ func (c Config) slowest(p *Problem) float64 {
 // discrete image is not yet that of a point, and there the traces are strongest.
 const nearField = 2
 
-// traceWeights returns the weight of each receiver of a shot: a window in offset between the near field and maxOffset (0: none). It
+// traceWeights returns the weight of each receiver of a shot: a window in offset between minOffset, or the near field, and maxOffset (0: none). It
 // is nil where all would be one, or where all receivers stand in the near field.
-func traceWeights(shot *wave.Shot, g wave.Grid, maxOffset float64) []float32 {
+func traceWeights(shot *wave.Shot, g wave.Grid, minOffset, maxOffset float64) []float32 {
 	near := nearField * g.MaxSpacing()
 	w := make([]float32, len(shot.Receivers))
 	ones, zeros := true, true
 	for i, r := range shot.Receivers {
-		offset := math.Inf(1)
-		for _, s := range shot.Sources {
-			offset = min(offset, wave.Distance(r, s))
-		}
+		offset := offset(shot, r)
 		v := min(max(offset/near-1, 0), 1)
+		if minOffset > 0 {
+			v *= min(max((offset-minOffset)/(0.1*minOffset), 0), 1)
+		}
 		if maxOffset > 0 {
 			// a taper of a tenth: an edge in offset would image as one
 			v *= min(max((maxOffset-offset)/(0.1*maxOffset), 0), 1)
@@ -167,7 +176,7 @@ func traceWeights(shot *wave.Shot, g wave.Grid, maxOffset float64) []float32 {
 		w[i] = float32(v)
 		ones, zeros = ones && v == 1, zeros && v == 0
 	}
-	if ones || zeros && maxOffset == 0 {
+	if ones || zeros && minOffset == 0 && maxOffset == 0 {
 		return nil
 	}
 	return w
@@ -257,6 +266,39 @@ func (l *level) gained(shot int, traces []float32) []float32 {
 	}
 	if l.picks != nil {
 		damp(out, l.picks[shot], l.survey.NT, l.survey.DT, l.stage.Damping)
+	}
+	if l.references != nil {
+		taper := l.stage.Window.Taper
+		if taper == 0 {
+			taper = 1 / l.stage.MaxFrequency
+		}
+		l.stage.Window.apply(out, l.references[shot], l.survey.NT, l.survey.DT, taper)
+	}
+	return out
+}
+
+// weigh multiplies the weights of the receivers that a stage keeps of a shot, nil for ones, by those of the problem, and rejects traces far louder or
+// weaker than their neighbours if factor is positive.
+func (p *Problem) weigh(shot int, kept []int, weights []float32, factor float64) []float32 {
+	if p.Weights == nil && factor == 0 {
+		return weights
+	}
+	out := make([]float32, len(kept))
+	var reject []bool
+	if factor > 0 {
+		reject = rejected(p.Observed[shot], p.Survey.NT, factor)
+	}
+	for i, r := range kept {
+		out[i] = 1
+		if weights != nil {
+			out[i] = weights[i]
+		}
+		if p.Weights != nil {
+			out[i] *= p.Weights[shot][r]
+		}
+		if reject != nil && reject[r] {
+			out[i] = 0
+		}
 	}
 	return out
 }
