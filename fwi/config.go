@@ -52,6 +52,8 @@ type Config struct {
 	MaxChange float64 `yaml:"max_change,omitempty"`
 	// Preconditioner weights the gradient by the inverse of the illumination.
 	Preconditioner PreconditionerConfig `yaml:"preconditioner,omitempty"`
+	// Regularisation says what is known of the model besides the data.
+	Regularisation RegularisationConfig `yaml:"regularisation,omitempty"`
 	// EstimateWavelet lets each stage begin by fitting the source wavelet to the observed data (a Wiener filter common to all shots).
 	EstimateWavelet bool `yaml:"estimate_wavelet,omitempty"`
 	// WaveletEvery, if positive, fits it again after so many iterations of a stage: the better the model, the better the wavelet.
@@ -194,6 +196,10 @@ func (c Config) withDefaults() (Config, error) {
 	setFloat(&c.Preconditioner.Power, 0.75)
 	setFloat(&c.Preconditioner.Floor, 0.01)
 	setFloat(&c.Preconditioner.Smoothing, 0.2)
+	if r := &c.Regularisation; *r != (RegularisationConfig{}) {
+		setFloat(&r.Horizontal, 1)
+		setString(&r.Reference, "model")
+	}
 	setFloat(&c.PointsPerWavelength, 4)
 	setString(&c.Dispersion, "warn")
 	setString(&c.Storage, autoStorage)
@@ -221,7 +227,8 @@ func (c Config) withDefaults() (Config, error) {
 		oneOf("misfit", c.Misfit, MisfitNames()...), oneOf("method", c.Method, MethodNames()...), oneOf("dispersion", c.Dispersion, "warn", "refuse"),
 		oneOf("storage", c.Storage, append(wave.StorageNames(), autoStorage)...), oneOf("backend", c.Backend, wave.Auto, wave.CPU, wave.CUDA),
 		bad("min_velocity", c.MinVelocity), bad("max_velocity", c.MaxVelocity), bad("first_change", c.FirstChange), bad("time_gain", c.TimeGain), bad("reject_traces", c.RejectTraces), bad("max_change", c.MaxChange), bad("wavelet_length", c.WaveletLength), bad("wavelet_every", float64(c.WaveletEvery)),
-		bad("points_per_wavelength", c.PointsPerWavelength), bad("preconditioner floor", c.Preconditioner.Floor), bad("preconditioner depth", c.Preconditioner.Depth),
+		bad("regularisation tikhonov", c.Regularisation.Tikhonov), bad("regularisation horizontal", c.Regularisation.Horizontal), bad("regularisation total_variation", c.Regularisation.TotalVariation),
+		oneOf("regularisation reference", c.Regularisation.Reference, "", "model", "start"), bad("points_per_wavelength", c.PointsPerWavelength), bad("preconditioner floor", c.Preconditioner.Floor), bad("preconditioner depth", c.Preconditioner.Depth),
 		bad("memory", float64(c.Memory)), bad("gauss_newton products", float64(c.GaussNewton.Products)), bad("gauss_newton shots", float64(c.GaussNewton.Shots)), bad("iterations", float64(c.Iterations)), bad("threads", float64(c.Threads)), bad("memory_limit", float64(c.MemoryLimit)),
 		bad("shots", float64(a.Shots)), bad("receivers", float64(a.Receivers)), bad("source_depth", a.SourceDepth), bad("receiver_depth", a.ReceiverDepth),
 		bad("duration", a.Duration), bad("dt", a.DT), bad("min_frequency", a.MinFrequency), bad("max_frequency", a.MaxFrequency), bad("noise", a.Noise))

@@ -79,7 +79,7 @@ type Method interface {
 	// step enters the memory of curvature like one of the method's own. x must lie within the bounds (see Project).
 	Inject(x []float32, e Evaluation, learn bool) error
 
-	// Project clips x to the bounds and resets its frozen cells to those of the current iterate.
+	// Project moves x into the constraint, clips it to the bounds and resets its frozen cells to those of the current iterate.
 	Project(x []float32)
 
 	// Status describes the progress.
@@ -156,6 +156,9 @@ type MethodOptions struct {
 	Lower, Upper []float32
 	// Mask freezes the cells where it is 0; nil frees all.
 	Mask []float32
+	// Constrain moves a model to the nearest one of a convex set, such as those of bounded total variation; every trial model passes through it, then the
+	// bounds. The iterate that Start is given lies in the set. Nil: no such set.
+	Constrain func(x []float32)
 	// Precondition writes P·gradient to dst, P linear, symmetric and positive (Preconditioner.Apply): the direction of
 	// steepest descent is -P·gradient, and P times a scalar is the initial inverse Hessian of L-BFGS. P may change
 	// between iterations. It is no part of the state. Nil is the identity.

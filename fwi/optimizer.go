@@ -398,7 +398,7 @@ func (m *optimizer) stop(reason string) {
 	m.s.Status.Reason = reason
 }
 
-// step writes the trial model of a step along the direction, projected to the bounds. It returns false if no cell moved.
+// step writes the trial model of a step along the direction, projected to the constraint and the bounds. It returns false if no cell moved.
 func (m *optimizer) step(t float64) bool {
 	bounded := m.o.bounded()
 	moved := false
@@ -413,6 +413,10 @@ func (m *optimizer) step(t float64) bool {
 			moved = moved || v != x
 		}
 		m.trial[i] = v
+	}
+	if moved && m.o.Constrain != nil {
+		m.Project(m.trial)
+		return !slices.Equal(m.trial, m.s.X)
 	}
 	return moved
 }
@@ -529,6 +533,9 @@ func (m *optimizer) Inject(x []float32, e Evaluation, learn bool) error {
 }
 
 func (m *optimizer) Project(x []float32) {
+	if m.o.Constrain != nil && len(x) == len(m.s.X) {
+		m.o.Constrain(x)
+	}
 	for i := range min(len(x), len(m.s.X)) {
 		if m.o.frozen(i) {
 			x[i] = m.s.X[i]

@@ -55,10 +55,11 @@ type Run struct {
 	borrowed bool // the level is another run's
 	method   Method
 	weight   *Preconditioner
-	x        []float32 // the method's current iterate
-	latest   []float32 // illumination of the last evaluation
-	tried    float64   // misfit of the last evaluation
-	model    []float32 // the current iterate on the user's grid
+	regular  *regulariser // nil: none
+	x        []float32    // the method's current iterate
+	latest   []float32    // illumination of the last evaluation
+	tried    float64      // misfit of the last evaluation
+	model    []float32    // the current iterate on the user's grid
 	started  time.Time
 	before   float64 // seconds of earlier sittings
 	lastSave time.Time
@@ -223,9 +224,13 @@ func (r *Run) runStage(ctx context.Context) error {
 	if r.weight, err = r.preconditioner(stage); err != nil {
 		return err
 	}
-	method, err := NewMethod(r.Config.Method, MethodOptions{FirstChange: r.Config.FirstChange, MaxChange: r.Config.MaxChange, Memory: r.Config.Memory,
+	options := MethodOptions{FirstChange: r.Config.FirstChange, MaxChange: r.Config.MaxChange, Memory: r.Config.Memory,
 		Lower: []float32{float32(r.Config.MinVelocity)}, Upper: []float32{float32(r.Config.MaxVelocity)}, Mask: r.level.mask, Precondition: r.weight.Apply, MaxTrials: 6,
-		Products: r.Config.GaussNewton.Products})
+		Products: r.Config.GaussNewton.Products}
+	if r.regular = newRegulariser(r.level.grid, r.Config.Regularisation, r.level.restrict(r.Config, r.Problem.Start)); r.regular != nil && r.regular.limit > 0 {
+		options.Constrain = r.regular.project
+	}
+	method, err := NewMethod(r.Config.Method, options)
 	if err != nil {
 		return err
 	}
@@ -324,6 +329,7 @@ func (r *Run) begin(ctx context.Context, method Method) error {
 	r.state.Batch, r.state.Wavelet, r.state.Recent = 0, nil, nil
 	r.drawBatch()
 	x := r.level.restrict(r.Config, r.state.Base)
+	r.regular.project(x)
 	if r.Config.EstimateWavelet {
 		if err := r.fitWavelet(ctx, x, 0); err != nil {
 			return err
@@ -432,6 +438,7 @@ func (r *Run) multiply(ctx context.Context, dv []float32) (Evaluation, error) {
 	if err != nil {
 		return e, err
 	}
+	r.regular.product(e.Gradient, dv)
 	plan := r.level.propagator.Plan()
 	r.state.Solves += float64(len(shots)) / float64(len(r.Problem.Survey.Shots)) * (2 + plan.GradientSolves())
 	return e, nil
@@ -452,6 +459,9 @@ func (r *Run) evaluate(ctx context.Context, x []float32, gradient bool) (evaluat
 	if gradient && e.Err == nil {
 		plan := r.level.propagator.Plan()
 		r.state.Solves += share * (plan.GradientSolves() - 1)
+	}
+	if e.Err == nil {
+		e.Misfit += r.regular.add(e.Gradient, x)
 	}
 	if r.tried = e.Misfit; e.Err != nil {
 		r.tried = math.NaN()

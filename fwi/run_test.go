@@ -167,6 +167,7 @@ func TestResumedRunEndsWithTheSameBits(t *testing.T) {
 		"wavelet again": {smallProblem, func(c *Config) { c.EstimateWavelet, c.WaveletEvery, c.WaveletLength = true, 1, 1.5 }},
 		"cg, 1 thread":  {smallProblem, func(c *Config) { c.Method, c.Threads = "cg", 1 }},
 		"other misfits": {smallProblem, func(c *Config) { c.Stages[0].Misfit, c.Misfit = "envelope", "student-t" }},
+		"regularised":   {smallProblem, func(c *Config) { c.Regularisation = RegularisationConfig{Tikhonov: 0.01, TotalVariation: 1.2} }},
 		"volume":        {smallVolume, func(c *Config) { c.Stages, c.Iterations = []Stage{{MaxFrequency: 4.5, Iterations: 5}}, 5 }},
 	} {
 		t.Run(name, func(t *testing.T) {
