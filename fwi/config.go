@@ -46,7 +46,7 @@ type Config struct {
 	GaussNewton GaussNewtonConfig `yaml:"gauss_newton,omitempty"`
 	// Memory is the number of pairs that L-BFGS keeps. 0 is 20.
 	Memory int `yaml:"memory,omitempty"`
-	// FirstChange is the largest velocity change in m/s of the first step of a stage. 0 is 80.
+	// FirstChange is the largest velocity change in m/s of the first step of a stage, gauss-newton apart. 0 is 80.
 	FirstChange float64 `yaml:"first_change,omitempty"`
 	// MaxChange is the largest velocity change in m/s of any step. 0 is 400.
 	MaxChange float64 `yaml:"max_change,omitempty"`

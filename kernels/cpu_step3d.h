@@ -222,7 +222,6 @@ INLINE void STEP(sweep3d)(const int adjoint, const int save, const int extra, co
 	const ptrdiff_t plane = s->plane, ld = s->stride, width = s->width, at = i * plane + y * ld;
 	const REAL *u = pass->now + at, *m = (const REAL *)s->m + at, *added = pass->extra;
 	REAL *q = pass->before + at;
-	const REAL *potential = s->potential ? (const REAL *)s->potential + at : NULL;
 	const int saved = !save ? 0 : s->nz - i < CPU_PLANES ? s->nz - i : CPU_PLANES;
 	const ptrdiff_t slot = (i * (ptrdiff_t)s->ny + y) * width, slot_plane = s->ny * width;
 	REAL *snapshot = save ? pass->snapshot + slot : NULL;
@@ -265,8 +264,6 @@ INLINE void STEP(sweep3d)(const int adjoint, const int save, const int extra, co
 			PREFETCH(q + r * plane + ld + j);
 			if (extra && (in_x | all))
 				w += LOAD(added + r * s->tile_width + j - base);
-			if (potential)
-				w -= LOAD(potential + r * plane + j) * now;
 			if (save && r < saved) {
 				const ptrdiff_t cell = r * slot_plane + j;
 				if (adjoint) {
@@ -382,7 +379,7 @@ NOINLINE void STEP(layers_x)(int adjoint, const NAME(pass3d) *pass, int i, int y
 	}
 }
 
-// Steps the columns of r in a row of CPU_PLANES planes. all: z or y layers act there.
+// Steps the columns of r in a row of CPU_PLANES planes. all: z or y layers act there, and extra holds their part.
 NOINLINE void STEP(row3d)(int adjoint, const NAME(pass3d) *pass, int i, int y, cpu_range r, int base, int all)
 {
 	const cpu_solver *s = pass->solver;
@@ -390,6 +387,20 @@ NOINLINE void STEP(row3d)(int adjoint, const NAME(pass3d) *pass, int i, int y, c
 	const int left = NAME(max)(r.begin, NAME(min)(r.end, s->x[0].end));
 	const int right = s->x[1].end && s->x[1].begin < r.end ? NAME(max)(r.begin, s->x[1].begin) : r.end;
 	const int x = left > r.begin || right < r.end;
+	if (s->potential) { // of variable density: a part of extra, so that without it the sweep does not know of it
+		for (int k = 0; k < CPU_PLANES; k++) {
+			const ptrdiff_t at = (i + k) * (ptrdiff_t)s->plane + y * (ptrdiff_t)s->stride;
+			const REAL *u = pass->now + at, *potential = (const REAL *)s->potential + at;
+			REAL *line = pass->extra + k * s->tile_width - base;
+			for (int j = r.begin; j < r.end; j += LANES) {
+				VEC w = -LOAD(potential + j) * LOAD(u + j);
+				if (all)
+					w += LOAD(line + j);
+				STORE(line + j, w);
+			}
+		}
+		all = 1;
+	}
 	for (int k = 0; k < CPU_PLANES && x && !all; k++) {
 		REAL *line = pass->extra + k * s->tile_width - base;
 		memset(line + r.begin, 0, (left - r.begin) * sizeof(REAL));
