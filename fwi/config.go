@@ -118,6 +118,7 @@ type Stage struct {
 	Iterations   int     `yaml:"iterations"`           // at most
 	Shots        int     `yaml:"shots,omitempty"`      // size of the mini-batches, 0: all shots
 	Variance     float64 `yaml:"variance,omitempty"`   // mini-batches grow while gradients of two differ by more than this fraction, 0: they do not
+	Encoded      int     `yaml:"encoded,omitempty"`    // sums of all shots with random signs, so many, in place of the shots; drawn anew every four iterations
 	MinOffset    float64 `yaml:"min_offset,omitempty"` // m, 0: all
 	MaxOffset    float64 `yaml:"max_offset,omitempty"` // m, 0: all
 	Window       Window  `yaml:"window,omitempty"`     // in time: a mute, or the surroundings of the first arrivals
@@ -258,9 +259,16 @@ func (c Config) withDefaults() (Config, error) {
 		if !(s.MinOffset >= 0) || s.MaxOffset > 0 && s.MinOffset >= s.MaxOffset {
 			err = errors.Join(err, fmt.Errorf("stage %d hears offsets from %g to %g m: none", i+1, s.MinOffset, s.MaxOffset))
 		}
-		if w := s.Window; !(w.Velocity >= 0) || !(w.Taper >= 0) || w.End != 0 && !(w.End > w.Begin) || w.Velocity > 0 && w.FirstArrival || math.IsNaN(w.Begin) {
-			err = errors.Join(err, fmt.Errorf("stage %d: a window from %g to %g s after %g m/s or the first arrival (%t), with a taper of %g s, is impossible: begin < end, one reference, nothing negative but begin",
+		if w := s.Window; !(w.Velocity >= 0) || !(w.Taper >= 0) || w.End != 0 && !(w.End > w.Begin) || w.End < 0 || w.Velocity > 0 && w.FirstArrival || math.IsNaN(w.Begin) {
+			err = errors.Join(err, fmt.Errorf("stage %d: a window from %g to %g s after %g m/s or the first arrival (%t), with a taper of %g s, is impossible: begin < end, 0 < end, one reference, nothing negative but begin",
 				i+1, w.Begin, w.End, w.Velocity, w.FirstArrival, w.Taper))
+		}
+		misfit := s.Misfit
+		if misfit == "" {
+			misfit = c.Misfit
+		}
+		if e := s.checkEncoded(c, misfit); e != nil {
+			err = errors.Join(err, fmt.Errorf("stage %d: %w", i+1, e))
 		}
 		if s.Misfit != "" {
 			err = errors.Join(err, oneOf(fmt.Sprintf("stage %d: misfit", i+1), s.Misfit, MisfitNames()...))

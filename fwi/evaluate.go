@@ -207,8 +207,8 @@ func PlanStages(p *Problem, c Config) ([]StagePlan, error) {
 		out := StagePlan{Stage: s, Grid: g, Plan: plan, PointsPerWavelength: plan.PointsPerWavelength(g, vmin)}
 		out.PhaseError = wave.PhaseError(c.Order, g.MaxSpacing(), 1e-3*plan.DT, o.MaxFrequency, vmin) // the time step's is converted away
 		shots := len(p.Survey.Shots)
-		if s.Shots > 0 {
-			shots = s.Shots
+		if n := max(s.Shots, s.Encoded); n > 0 {
+			shots = n
 		}
 		out.Points = float64(plan.Points()) * p.Survey.Duration() / plan.DT * float64(shots)
 		if out.PointsPerWavelength < 0.9*c.PointsPerWavelength && c.Dispersion == "refuse" {

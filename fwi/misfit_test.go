@@ -203,6 +203,21 @@ func TestDeadAndMutedTracesContributeNothing(t *testing.T) {
 	})
 }
 
+// Traces in other units than the data's, or a trace that is all but dead, must not end a run.
+func TestLoudSyntheticsKeepMisfitsFinite(t *testing.T) {
+	forEveryMisfit(t, func(t *testing.T, m gatherMisfit) {
+		s, d, _ := testGathers(5)
+		for i := range s {
+			s[i] *= 1e5
+		}
+		adjoint := make([]float32, len(s))
+		j, err := m.Evaluate(adjoint, narrow(s), narrow(d), nil, testReceivers, testSamples, testInterval)
+		if e := traceEnergy(adjoint); err != nil || !(j > 0) || math.IsNaN(e) || math.IsInf(e, 0) {
+			t.Errorf("synthetics 100000 times as loud as the data have misfit %g, adjoint energy %g, error %v", j, e, err)
+		}
+	})
+}
+
 func TestMisfitDoesNotDependOnSampling(t *testing.T) {
 	forEveryMisfit(t, func(t *testing.T, m gatherMisfit) {
 		misfit := func(nt int, dt float64) float64 {

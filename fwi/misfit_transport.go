@@ -8,7 +8,7 @@ import "math"
 //
 // Traces have both signs, and mass has not: each sign is compared by itself, the mean of both counts,
 //
-//	h = log(1 + exp(±β s)),   f = h / Σ h
+//	h = log(1 + exp(±β s)) + 0.01,   f = h / Σ h
 //
 // (softplus after Qiu, Ramos-Martínez, Valenciano, Yang & Engquist 2017, SEG Expanded Abstracts 1240), with β in units of the observed trace's RMS:
 // amplitudes of the size of noise weigh little, large ones as themselves.
@@ -20,6 +20,9 @@ type transport struct{}
 
 // β times the RMS of the observed trace. A wavelet's peak is some 5 RMS, where its density is 20 times that of silence.
 const transportSharpness = 3
+
+// What is added to h: where a synthetic trace is so loud that its softplus underflows, there is still mass to tell times by.
+const transportFloor = 0.01
 
 func newTransport(MisfitOptions) (traceMisfit, error) { return transport{}, nil }
 
@@ -44,12 +47,12 @@ func (transport) trace(b *traceBuffers, dt, _ float64) float64 {
 	return sum
 }
 
-// densities writes log(1 + exp(beta v)) divided by its sum, which it returns.
+// densities writes log(1 + exp(beta v)) + transportFloor divided by its sum, which it returns.
 func densities(out, v []float64, beta float64) float64 {
 	var sum float64
 	for i, x := range v {
 		x *= beta
-		out[i] = math.Log1p(math.Exp(-math.Abs(x))) + max(x, 0)
+		out[i] = math.Log1p(math.Exp(-math.Abs(x))) + max(x, 0) + transportFloor
 		sum += out[i]
 	}
 	for i := range out {

@@ -22,7 +22,8 @@ type regulariser struct {
 	weight    float64   // Tikhonov's, over the number of cells
 	axes      []float64 // squares of the weights of D along the axes
 	reference []float64 // nil: zero
-	limit     float64   // of the total variation; 0: none
+	bounded   bool      // is the total variation
+	limit     float64   // of it
 }
 
 // newRegulariser returns the regularisation of a configuration on a grid, where start is the start model.
@@ -43,7 +44,7 @@ func newRegulariser(g wave.Grid, c RegularisationConfig, start []float32) *regul
 	if c.Reference == "start" {
 		r.reference = wide
 	}
-	r.limit = c.TotalVariation * r.tv.value(wide)
+	r.bounded, r.limit = c.TotalVariation > 0, c.TotalVariation*r.tv.value(wide)
 	return r
 }
 
@@ -78,11 +79,7 @@ func (r *regulariser) add(gradient, x []float32) float64 {
 }
 
 // project moves a model into the bound on its total variation.
-func (r *regulariser) project(x []float32) {
-	if r != nil && r.limit > 0 {
-		r.tv.project(x, r.limit)
-	}
-}
+func (r *regulariser) project(x []float32) { r.tv.project(x, r.limit) }
 
 // product adds the penalty's second derivative times a change to out.
 func (r *regulariser) product(out, change []float32) {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"gofwi/wave"
@@ -227,7 +228,10 @@ func (r *Run) runStage(ctx context.Context) error {
 	options := MethodOptions{FirstChange: r.Config.FirstChange, MaxChange: r.Config.MaxChange, Memory: r.Config.Memory,
 		Lower: []float32{float32(r.Config.MinVelocity)}, Upper: []float32{float32(r.Config.MaxVelocity)}, Mask: r.level.mask, Precondition: r.weight.Apply, MaxTrials: 6,
 		Products: r.Config.GaussNewton.Products}
-	if r.regular = newRegulariser(r.level.grid, r.Config.Regularisation, r.level.restrict(r.Config, r.Problem.Start)); r.regular != nil && r.regular.limit > 0 {
+	if r.regular = newRegulariser(r.level.grid, r.Config.Regularisation, r.level.restrict(r.Config, r.Problem.Start)); r.regular != nil && r.regular.bounded {
+		if r.regular.limit == 0 {
+			return errors.New("the start model is constant on its grid: there is no total variation that total_variation could be a multiple of")
+		}
 		options.Constrain = r.regular.project
 	}
 	method, err := NewMethod(r.Config.Method, options)
@@ -243,6 +247,11 @@ func (r *Run) runStage(ctx context.Context) error {
 		}
 		if r.state.Wavelet != nil {
 			r.level.applyWavelet(r.state.Wavelet)
+		}
+		if stage.Encoded > 0 {
+			if err := r.encode(); err != nil {
+				return err
+			}
 		}
 		r.x = append([]float32{}, r.state.Method.X...)
 	} else if err := r.begin(ctx, method); err != nil {
@@ -327,9 +336,19 @@ func (r *Run) preconditioner(s Stage) (*Preconditioner, error) {
 func (r *Run) begin(ctx context.Context, method Method) error {
 	r.state.BatchSize = r.Config.Stages[r.state.Stage].Shots
 	r.state.Batch, r.state.Wavelet, r.state.Recent = 0, nil, nil
-	r.drawBatch()
+	if err := r.drawBatch(); err != nil {
+		return err
+	}
 	x := r.level.restrict(r.Config, r.state.Base)
-	r.regular.project(x)
+	if r.regular != nil && r.regular.bounded {
+		bounded := slices.Clone(x)
+		r.regular.project(bounded)
+		for i, m := range r.level.mask {
+			if m != 0 {
+				x[i] = min(max(bounded[i], float32(r.Config.MinVelocity)), float32(r.Config.MaxVelocity))
+			}
+		}
+	}
 	if r.Config.EstimateWavelet {
 		if err := r.fitWavelet(ctx, x, 0); err != nil {
 			return err
@@ -388,15 +407,29 @@ func (r *Run) renewWavelet(ctx context.Context, iteration int) error {
 
 // drawBatch chooses the shots of the next mini-batch: evenly spread, from an offset drawn at random, so that each covers
 // the section.
-func (r *Run) drawBatch() {
+func (r *Run) drawBatch() error {
 	n, size := len(r.Problem.Survey.Shots), r.state.BatchSize
 	r.state.Shots = r.Problem.Survey.AllShots()
+	if r.Config.Stages[r.state.Stage].Encoded > 0 {
+		r.state.Batch++
+		return r.encode()
+	}
 	if size == 0 || size >= n {
-		return
+		return nil
 	}
 	rng := rand.New(rand.NewPCG(r.Config.Seed, uint64(r.state.Stage)<<32+uint64(r.state.Batch)))
 	r.state.Shots = spreadShots(r.state.Shots, size, rng.Float64())
 	r.state.Batch++
+	return nil
+}
+
+// encode makes the encoded shots of the current draw.
+func (r *Run) encode() error {
+	err := r.level.encode(r.Config.Stages[r.state.Stage].Encoded, r.Config.Seed, uint64(r.state.Stage)<<32+uint64(r.state.Batch))
+	if err == nil {
+		r.state.Shots = r.level.survey.AllShots()
+	}
+	return err
 }
 
 // growBatch compares the gradients of two mini-batches at the same model. Half the square of their difference estimates the variance of one of them; where
@@ -490,8 +523,10 @@ func (r *Run) accepted(ctx context.Context, stage Stage) (done bool, err error) 
 	if r.isOver(stage, st) {
 		return true, nil
 	}
-	if stage.Shots > 0 && iteration%batchLife == 0 && len(r.state.Shots) < len(r.Problem.Survey.Shots) {
-		r.drawBatch()
+	if stage.Encoded > 0 && iteration%batchLife == 0 || stage.Shots > 0 && iteration%batchLife == 0 && len(r.state.Shots) < len(r.Problem.Survey.Shots) {
+		if err := r.drawBatch(); err != nil {
+			return false, err
+		}
 		r.state.BatchDrawn = true
 		if err := r.method.NewObjective(true); err != nil {
 			return false, err
@@ -514,7 +549,7 @@ func (r *Run) isOver(stage Stage, st Status) bool {
 	}
 	const window = 3
 	h := r.state.History
-	if stage.Shots > 0 || st.Iteration < window {
+	if stage.Shots > 0 || stage.Encoded > 0 || st.Iteration < window {
 		return false // misfits of different batches do not compare
 	}
 	from, lowest := h[len(h)-1-window].Misfit, h[len(h)-1].Misfit

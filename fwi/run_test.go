@@ -160,6 +160,7 @@ func TestResumedRunEndsWithTheSameBits(t *testing.T) {
 			c.Stages = []Stage{{MaxFrequency: 5.5, Iterations: 10, Shots: 2, Variance: 0.2}}
 			c.Iterations = 0
 		}},
+		"encoded":       {smallProblem, func(c *Config) { c.Stages, c.Iterations = []Stage{{MaxFrequency: 5.5, Iterations: 9, Encoded: 2}}, 9 }},
 		"gauss-newton":  {smallProblem, func(c *Config) { c.Method, c.GaussNewton = "gauss-newton", GaussNewtonConfig{Products: 3, Shots: 3} }},
 		"bb, receivers": {smallProblem, func(c *Config) { c.Method, c.Preconditioner.Receivers = "bb", true }},
 		"anderson":      {smallProblem, func(c *Config) { c.Method = "anderson" }},
@@ -265,7 +266,7 @@ func TestCheckpointOfAnotherProblemIsRefused(t *testing.T) {
 // The gradient on the user's grid is that of the whole chain: restriction in 1/v², propagation, misfit. In float32 the misfit's last digits
 // limit the test, so steps are large and the central difference cancels the curvature.
 func TestEvaluatorsGradientMatchesFiniteDifferences(t *testing.T) {
-	for _, misfit := range append(MisfitNames(), "volume", "damped", "windowed") {
+	for _, misfit := range append(MisfitNames(), "volume", "damped", "windowed", "first arrivals") {
 		adjust := func(c *Config) {
 			c.Misfit, c.Storage = misfit, "every-step"
 			c.Iterations = 1
@@ -276,6 +277,9 @@ func TestEvaluatorsGradientMatchesFiniteDifferences(t *testing.T) {
 				c.Misfit, c.Stages[0].MinOffset, c.Stages[0].Window = "", 300, Window{Begin: -0.1, End: 0.8, Velocity: 1700, Taper: 0.2}
 				c.RejectTraces = 10
 			}
+			if misfit == "first arrivals" {
+				c.Misfit, c.Stages[0].Window = "", Window{Begin: -0.2, End: 1, FirstArrival: true, Taper: 0.2}
+			}
 		}
 		var p *Problem
 		var c Config
@@ -285,6 +289,14 @@ func TestEvaluatorsGradientMatchesFiniteDifferences(t *testing.T) {
 		} else {
 			p, c = smallVolume(t, func(c *Config) { adjust(c); c.Misfit = "" })
 			middle, width = []float64{9, 12, 15}, 20
+		}
+		if misfit == "windowed" {
+			p.Weights = make([][]float32, len(p.Observed))
+			for i := range p.Weights {
+				for r := range p.Survey.Shots[i].Receivers {
+					p.Weights[i] = append(p.Weights[i], 0.5+0.01*float32(r))
+				}
+			}
 		}
 		e, err := NewEvaluator(background, p, c, c.Stages[0])
 		if err != nil {

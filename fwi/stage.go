@@ -23,6 +23,8 @@ type level struct {
 	references [][]float64 // from which each trace's window counts, in s; nil: no window
 	mask       []float32
 	propagator *wave.Propagator
+	options    wave.Options // of the propagator
+	separate   *separate    // the shots behind encoded ones; nil: they are not encoded
 	misfit     Misfit
 	wavelets   [][][]float32 // of each shot, the problem's: the survey's own may have been estimated from them
 	// waveletLength in s bounds the filters of estimated wavelets; 0: as long as the record.
@@ -140,6 +142,7 @@ func newLevel(ctx context.Context, p *Problem, c Config, s Stage) (*level, error
 		return nil, fmt.Errorf("on the stage's grid of %s cells the update mask freezes everything", wave.Times("%d", l.grid.Shape))
 	}
 	o.DT = dt
+	l.options = o
 	l.propagator, err = wave.NewPropagator(l.grid, l.survey, o)
 	return l, err
 }
@@ -225,6 +228,7 @@ func (l *level) normalisation(total float64) (float64, error) {
 	}
 	var traces float64
 	for i, g := range l.observed {
+		g = l.gained(i, g)
 		for r := range len(g) / l.survey.NT {
 			dead := allZero(g[r*l.survey.NT : (r+1)*l.survey.NT])
 			if !dead && (l.weights[i] == nil || l.weights[i][r] > 0) {

@@ -178,16 +178,16 @@ func (tv *totalVariation) project(x []float32, limit float64) {
 	}
 	p := tv.field()
 	low, high := 0.0, 0.0
-	for weight := tv.value(from) / (4 * maxOf(tv.inverse) * maxOf(tv.inverse)); ; weight *= 4 { // of the size of x over h
+	weight := tv.value(from) / (4 * maxOf(tv.inverse) * maxOf(tv.inverse)) // of the size of x over h
+	for range 60 {
 		tv.denoise(y, from, weight, p, tvGap, tvIterations)
-		if tv.value(y) <= limit {
-			high = weight
+		if high = weight; tv.value(y) <= limit {
 			break
 		}
-		low = weight
+		low, weight = weight, 4*weight
 	}
 	for range 40 {
-		weight := 0.5 * (low + high)
+		weight = 0.5 * (low + high)
 		tv.denoise(y, from, weight, p, tvGap, tvIterations)
 		switch v := tv.value(y); {
 		case v > limit*(1+tvSlack):

@@ -70,8 +70,8 @@ func offset(shot *wave.Shot, r wave.Position) float64 {
 	return out
 }
 
-// rejected returns the traces of a gather [receiver, nt] whose RMS is more than factor times, or less than 1/factor of, the median of the nine
-// receivers around: dead channels and noisy ones.
+// rejected returns the traces of a gather [receiver, nt] whose RMS is more than factor times, or less than 1/factor of, the median of the live ones among
+// the nine receivers around. Dead ones are left to the misfit, which counts them nowhere.
 func rejected(gather []float32, nt int, factor float64) []bool {
 	rms := make([]float64, len(gather)/nt)
 	for r := range rms {
@@ -80,6 +80,10 @@ func rejected(gather []float32, nt int, factor float64) []bool {
 	out := make([]bool, len(rms))
 	for r := range rms {
 		near := slices.Clone(rms[max(r-4, 0):min(r+5, len(rms))])
+		near = slices.DeleteFunc(near, func(v float64) bool { return v == 0 })
+		if rms[r] == 0 || len(near) == 0 {
+			continue
+		}
 		slices.Sort(near)
 		median := near[len(near)/2]
 		out[r] = rms[r] > factor*median || rms[r]*factor < median
