@@ -55,6 +55,8 @@ func TestMisfitsReachBeyondHalfAPeriod(t *testing.T) {
 	}{
 		{"least-squares", 1, 0.3, 0.6},
 		{"correlation", 1, 0.3, 0.6},
+		{"trace-normalised", 1, 0.3, 0.6},
+		{"student-t", 1, 0.3, 0.6},
 		{"envelope", 1, 0.8, 4},
 		{"adaptive", 1, 2, 4},
 		{"transport", 1, 2, 4},
