@@ -73,7 +73,7 @@ bench-peers: ## install the codes to compare with and time them side by side wit
 bench-accuracy: build ## time to solution against the same inversion written with Deepwave (after 'make bench-peers'; PROBLEM=FILE.h5)
 	@$(PEERS) bench/peers/accuracy.py $(PROBLEM)
 
-bench-convergence: build ## compare methods on generated sections and, where it is, Marmousi: an hour and more
+bench-convergence: build ## compare methods on generated sections and, where it is, Marmousi: two hours
 	@bench/convergence/run
 
 bench-convergence-quick: build ## compare methods on small sections: under five minutes

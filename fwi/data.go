@@ -212,3 +212,23 @@ func surveyBand(s *wave.Survey) (low, high float64, err error) {
 	}
 	return low, high, nil
 }
+
+// cutLevel is the amplitude, relative to the peak, at which surveyBand ends a band: a wavelet cut off above it has a band of its cut.
+const cutLevel = 0.01
+
+// cutWavelet returns the shot whose wavelet is largest at its last sample, relative to its peak, and that ratio: a wavelet that has not
+// faded by then was cut off, and its spectrum is that of the cut.
+func cutWavelet(s *wave.Survey) (shot int, ratio float64) {
+	for i := range s.Shots {
+		for _, w := range s.Shots[i].Wavelets {
+			var peak float64
+			for _, v := range w {
+				peak = max(peak, math.Abs(float64(v)))
+			}
+			if r := math.Abs(float64(w[len(w)-1])) / peak; r > ratio {
+				shot, ratio = i, r
+			}
+		}
+	}
+	return shot, ratio
+}

@@ -3,7 +3,6 @@ package fwi
 import (
 	"fmt"
 	"math"
-	"math/cmplx"
 	"sync"
 
 	"gonum.org/v1/gonum/dsp/fourier"
@@ -127,45 +126,6 @@ func (f *Filter) Apply(dst, src []float32) error {
 		s.filter32(dst[at:at+f.nt], src[at:at+f.nt], f.gain)
 	}
 	return nil
-}
-
-// UsableBand returns the lowest and highest frequency in Hz at which the RMS amplitude spectrum of traces [ntrace, nt] exceeds
-// the given level in dB (negative) relative to its peak: the band that holds signal. Zeros for traces of zeros.
-func UsableBand(traces []float32, nt int, dt, decibel float64) (low, high float64, err error) {
-	if nt < 1 || len(traces)%nt != 0 || !(dt > 0) || !(decibel < 0) {
-		return 0, 0, fmt.Errorf("the band of %d values as traces of %d samples every %g s at %g dB is not defined: give whole traces and a negative level", len(traces), nt, dt, decibel)
-	}
-	s := acquireSpectrum(fastLength(2 * nt))
-	defer s.release()
-	power := make([]float64, len(s.coefficients))
-	for at := 0; at < len(traces); at += nt {
-		s.load32(traces[at : at+nt])
-		for k, c := range s.coefficients {
-			power[k] += real(c * cmplx.Conj(c))
-		}
-	}
-	var peak float64
-	for _, p := range power {
-		if math.IsNaN(p) || math.IsInf(p, 0) {
-			return 0, 0, fmt.Errorf("the traces are not finite")
-		}
-		peak = max(peak, p)
-	}
-	if peak == 0 {
-		return 0, 0, nil
-	}
-	level := peak * math.Pow(10, decibel/10)
-	first := true
-	for k, p := range power {
-		if p < level {
-			continue
-		}
-		high = float64(k) / (float64(s.fft.Len()) * dt)
-		if first {
-			low, first = high, false
-		}
-	}
-	return low, high, nil
 }
 
 // fastLength returns the smallest number not below n whose only prime factors are 2, 3 and 5.

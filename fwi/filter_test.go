@@ -129,28 +129,6 @@ func TestOpenFilterPassesEverything(t *testing.T) {
 	}
 }
 
-func TestUsableBandOfAKnownSpectrum(t *testing.T) {
-	// A Gaussian of spectrum exp(-(f-f0)²/2b²) is 20 dB down at f0 ± b √(2 ln 10).
-	const f0, width, nt, dt = 12.0, 2.0, 2000, 0.002
-	traces := make([]float32, 2*nt)
-	for i := range nt {
-		u := float64(i)*dt - 2
-		traces[nt+i] = float32(math.Exp(-0.5*math.Pow(2*math.Pi*width*u, 2)) * math.Cos(2*math.Pi*f0*u))
-	}
-	low, high, err := UsableBand(traces, nt, dt, -20)
-	if err != nil {
-		t.Fatal(err)
-	}
-	reach := width * math.Sqrt(2*math.Log(10))
-	resolution := 1 / (2 * nt * dt)
-	if math.Abs(low-(f0-reach)) > resolution || math.Abs(high-(f0+reach)) > resolution {
-		t.Errorf("the band is %g to %g Hz, not %g to %g", low, high, f0-reach, f0+reach)
-	}
-	if low, high, err = UsableBand(make([]float32, nt), nt, dt, -20); err != nil || low != 0 || high != 0 {
-		t.Errorf("the band of silence is %g to %g Hz (%v)", low, high, err)
-	}
-}
-
 func TestFilterRefusesBadInput(t *testing.T) {
 	for _, b := range []Band{{Low: 5, High: 4}, {Low: -1}, {High: math.NaN()}, {High: math.Inf(1)}, {High: 3, Flank: 1}, {Low: 200}, {High: 3, Butterworth: -1}} {
 		if _, err := NewFilter(b, 100, 0.004); err == nil {

@@ -72,6 +72,10 @@ func Prepare(ctx context.Context, p *Problem, c Config, say Notice, progress fun
 	if err != nil {
 		return c, fmt.Errorf("starting model: %w", err)
 	}
+	if shot, ratio := cutWavelet(p.Survey); ratio > cutLevel {
+		say("warning: the wavelet of shot %d still has %.0f %% of its peak when the record ends, at %.3g s: it is cut off, and its band is that of the cut; give longer records or an earlier wavelet",
+			shot+1, 100*ratio, p.Survey.Duration())
+	}
 	if len(c.Stages) == 0 {
 		low, high, err := surveyBand(p.Survey)
 		if err != nil {
