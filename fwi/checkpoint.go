@@ -52,6 +52,8 @@ type snapshotScalars struct {
 	Fingerprint     string
 	Stage, Batch    int
 	WaveletAt       int
+	BestMisfit      float64
+	BestAttempt     int
 	BatchSize       int
 	BatchDrawn      bool
 	Solves, Seconds float64
@@ -77,7 +79,7 @@ func SaveSnapshot(path, fingerprint string, s *Snapshot) error {
 		return err
 	}
 	defer f.Close()
-	scalars := snapshotScalars{fingerprint, s.Stage, s.Batch, s.WaveletAt, s.BatchSize, s.BatchDrawn, s.Solves, s.Seconds, s.Shots, s.Method, s.Learned, s.Leaps, s.Recent, s.Proposing, nil}
+	scalars := snapshotScalars{fingerprint, s.Stage, s.Batch, s.WaveletAt, s.BestMisfit, s.BestAttempt, s.BatchSize, s.BatchDrawn, s.Solves, s.Seconds, s.Shots, s.Method, s.Learned, s.Leaps, s.Recent, s.Proposing, nil}
 	for _, r := range s.History {
 		line := historyLine{Record: r}
 		if !math.IsNaN(r.ModelRMS) {
@@ -97,8 +99,11 @@ func SaveSnapshot(path, fingerprint string, s *Snapshot) error {
 		}
 	}
 	array("/base", s.Base)
+	array("/fork", s.Fork)
+	array("/best", s.Best)
 	array("/illumination", s.Illumination)
 	array("/wavelet", s.Wavelet)
+	array("/heard", s.Heard)
 	if s.Method != nil {
 		for name, v := range s.Method.Arrays() {
 			array("/method/"+name, *v)
@@ -136,7 +141,7 @@ func LoadSnapshot(path, fingerprint string) (*Snapshot, error) {
 	if scalars.Fingerprint != fingerprint {
 		return nil, fmt.Errorf("%s belongs to another problem or configuration: it cannot be resumed with these", path)
 	}
-	s := &Snapshot{Stage: scalars.Stage, Batch: scalars.Batch, BatchSize: scalars.BatchSize, BatchDrawn: scalars.BatchDrawn, WaveletAt: scalars.WaveletAt, Solves: scalars.Solves, Seconds: scalars.Seconds, Shots: scalars.Shots, Method: scalars.Method,
+	s := &Snapshot{Stage: scalars.Stage, Batch: scalars.Batch, BatchSize: scalars.BatchSize, BatchDrawn: scalars.BatchDrawn, WaveletAt: scalars.WaveletAt, BestMisfit: scalars.BestMisfit, BestAttempt: scalars.BestAttempt, Solves: scalars.Solves, Seconds: scalars.Seconds, Shots: scalars.Shots, Method: scalars.Method,
 		Learned: scalars.Learned, Leaps: scalars.Leaps, Recent: scalars.Recent, Proposing: scalars.Proposing}
 	for _, line := range scalars.History {
 		r := line.Record
@@ -152,8 +157,11 @@ func LoadSnapshot(path, fingerprint string) (*Snapshot, error) {
 		}
 	}
 	array("/base", &s.Base)
+	array("/fork", &s.Fork)
+	array("/best", &s.Best)
 	array("/illumination", &s.Illumination)
 	array("/wavelet", &s.Wavelet)
+	array("/heard", &s.Heard)
 	if s.Method != nil {
 		for name, v := range s.Method.Arrays() {
 			array("/method/"+name, v)

@@ -66,6 +66,9 @@ type Config struct {
 	Dispersion string `yaml:"dispersion,omitempty"`
 	// Stages is the multiscale schedule, one row a stage. Empty: made from the band of the data.
 	Stages []Stage `yaml:"stages,omitempty"`
+	// AttemptMisfit is the misfit at which an attempt of the schedule has found the way, and those after it are left out. 0 is 0.004: least squares
+	// that leave 0.8 % of the energy unexplained.
+	AttemptMisfit float64 `yaml:"attempt_misfit,omitempty"`
 	// Iterations, if positive, caps the iterations of every stage.
 	Iterations int `yaml:"iterations,omitempty"`
 	// Seed of everything drawn at random.
@@ -113,18 +116,20 @@ type GaussNewtonConfig struct {
 
 // Stage is a row of the schedule.
 type Stage struct {
-	MinFrequency float64 `yaml:"min_frequency"`        // Hz, pass band of the data; 0: no high-pass
-	MaxFrequency float64 `yaml:"max_frequency"`        // Hz
-	Iterations   int     `yaml:"iterations"`           // at most
-	Shots        int     `yaml:"shots,omitempty"`      // size of the mini-batches, 0: all shots
-	Variance     float64 `yaml:"variance,omitempty"`   // mini-batches grow while gradients of two differ by more than this fraction, 0: they do not
-	Encoded      int     `yaml:"encoded,omitempty"`    // sums of all shots with random signs, so many, in place of the shots; drawn anew every four iterations
-	MinOffset    float64 `yaml:"min_offset,omitempty"` // m, 0: all
-	MaxOffset    float64 `yaml:"max_offset,omitempty"` // m, 0: all
-	Window       Window  `yaml:"window,omitempty"`     // in time: a mute, or the surroundings of the first arrivals
-	Damping      float64 `yaml:"damping,omitempty"`    // s: traces decay as exp(-t/Damping) after their first arrival, 0: they do not
-	Misfit       string  `yaml:"misfit,omitempty"`     // "": as the run
-	Tolerance    float64 `yaml:"tolerance,omitempty"`  // ends when an iteration lowers the misfit by less than this fraction; 0: 0.001
+	MinFrequency   float64 `yaml:"min_frequency"`             // Hz, pass band of the data; 0: no high-pass
+	MaxFrequency   float64 `yaml:"max_frequency"`             // Hz
+	Iterations     int     `yaml:"iterations"`                // at most
+	Shots          int     `yaml:"shots,omitempty"`           // size of the mini-batches, 0: all shots
+	Variance       float64 `yaml:"variance,omitempty"`        // mini-batches grow while gradients of two differ by more than this fraction, 0: they do not
+	Encoded        int     `yaml:"encoded,omitempty"`         // sums of all shots with random signs, so many, in place of the shots; drawn anew every four iterations
+	MinOffset      float64 `yaml:"min_offset,omitempty"`      // m, 0: all
+	MaxOffset      float64 `yaml:"max_offset,omitempty"`      // m, 0: all
+	Window         Window  `yaml:"window,omitempty"`          // in time: a mute, or the surroundings of the first arrivals
+	Damping        float64 `yaml:"damping,omitempty"`         // s: traces decay as exp(-t/Damping) after their first arrival, 0: they do not
+	Misfit         string  `yaml:"misfit,omitempty"`          // "": as the run
+	MinCorrelation float64 `yaml:"min_correlation,omitempty"` // leaves out traces whose synthetics, in the model that the stage begins with, correlate less than so with the observed ones; 0: none
+	Attempt        int     `yaml:"attempt,omitempty"`         // consecutive stages with the same number are one of several attempts from the same model; 0: none
+	Tolerance      float64 `yaml:"tolerance,omitempty"`       // ends when an iteration lowers the misfit by less than this fraction; 0: 0.001
 }
 
 // Merge reads YAML over the configuration: keys that it names are set, others stay. Unknown keys are errors.
@@ -194,6 +199,7 @@ func (c Config) withDefaults() (Config, error) {
 	setInt(&c.Memory, 20)
 	setFloat(&c.FirstChange, 80)
 	setFloat(&c.MaxChange, 400)
+	setFloat(&c.AttemptMisfit, 0.004)
 	setFloat(&c.Preconditioner.Power, 0.75)
 	setFloat(&c.Preconditioner.Floor, 0.01)
 	setFloat(&c.Preconditioner.Smoothing, 0.2)
@@ -227,7 +233,7 @@ func (c Config) withDefaults() (Config, error) {
 	err := errors.Join(
 		oneOf("misfit", c.Misfit, MisfitNames()...), oneOf("method", c.Method, MethodNames()...), oneOf("dispersion", c.Dispersion, "warn", "refuse"),
 		oneOf("storage", c.Storage, append(wave.StorageNames(), autoStorage)...), oneOf("backend", c.Backend, wave.Auto, wave.CPU, wave.CUDA),
-		bad("min_velocity", c.MinVelocity), bad("max_velocity", c.MaxVelocity), bad("first_change", c.FirstChange), bad("time_gain", c.TimeGain), bad("reject_traces", c.RejectTraces), bad("max_change", c.MaxChange), bad("wavelet_length", c.WaveletLength), bad("wavelet_every", float64(c.WaveletEvery)),
+		bad("min_velocity", c.MinVelocity), bad("max_velocity", c.MaxVelocity), bad("first_change", c.FirstChange), bad("time_gain", c.TimeGain), bad("reject_traces", c.RejectTraces), bad("attempt_misfit", c.AttemptMisfit), bad("max_change", c.MaxChange), bad("wavelet_length", c.WaveletLength), bad("wavelet_every", float64(c.WaveletEvery)),
 		bad("regularisation tikhonov", c.Regularisation.Tikhonov), bad("regularisation horizontal", c.Regularisation.Horizontal), bad("regularisation total_variation", c.Regularisation.TotalVariation),
 		oneOf("regularisation reference", c.Regularisation.Reference, "", "model", "start"), bad("points_per_wavelength", c.PointsPerWavelength), bad("preconditioner floor", c.Preconditioner.Floor), bad("preconditioner depth", c.Preconditioner.Depth),
 		bad("memory", float64(c.Memory)), bad("gauss_newton products", float64(c.GaussNewton.Products)), bad("gauss_newton shots", float64(c.GaussNewton.Shots)), bad("iterations", float64(c.Iterations)), bad("threads", float64(c.Threads)), bad("memory_limit", float64(c.MemoryLimit)),
@@ -256,6 +262,9 @@ func (c Config) withDefaults() (Config, error) {
 			err = errors.Join(err, fmt.Errorf("stage %d is impossible: %g to %g Hz, %d iterations, %d shots, offsets to %g m, tolerance %g, variance %g (which needs shots to begin with)",
 				i+1, s.MinFrequency, s.MaxFrequency, s.Iterations, s.Shots, s.MaxOffset, s.Tolerance, s.Variance))
 		}
+		if !(s.MinCorrelation >= 0) || s.MinCorrelation >= 1 {
+			err = errors.Join(err, fmt.Errorf("stage %d wants traces that correlate by %g or more: 0, for all, or a number below 1", i+1, s.MinCorrelation))
+		}
 		if !(s.MinOffset >= 0) || s.MaxOffset > 0 && s.MinOffset >= s.MaxOffset {
 			err = errors.Join(err, fmt.Errorf("stage %d hears offsets from %g to %g m: none", i+1, s.MinOffset, s.MaxOffset))
 		}
@@ -274,7 +283,7 @@ func (c Config) withDefaults() (Config, error) {
 			err = errors.Join(err, oneOf(fmt.Sprintf("stage %d: misfit", i+1), s.Misfit, MisfitNames()...))
 		}
 	}
-	return c, err
+	return c, errors.Join(err, checkAttempts(c.Stages))
 }
 
 // stageMisfits returns the misfits that stages name.

@@ -64,7 +64,7 @@ func (s Stage) checkEncoded(c Config, misfit string) error {
 	if s.Encoded < 0 {
 		return fmt.Errorf("%d encoded shots", s.Encoded)
 	}
-	if s.Encoded > 0 && (s.Shots > 0 || s.MinOffset > 0 || s.MaxOffset > 0 || s.Damping > 0 || s.Window.any() || c.EstimateWavelet || c.RejectTraces > 0 || misfit != "least-squares") {
+	if s.Encoded > 0 && (s.Shots > 0 || s.MinOffset > 0 || s.MaxOffset > 0 || s.Damping > 0 || s.Window.any() || s.MinCorrelation > 0 || c.EstimateWavelet || c.RejectTraces > 0 || misfit != "least-squares") {
 		return errors.New("encoded shots take all shots and offsets at all times, least-squares, and neither rejected traces nor estimated wavelets: what tells shots apart is lost in their sum")
 	}
 	return nil

@@ -195,9 +195,9 @@ stages:
 	fmt.Println(c.Merge([]byte("stagess: []")) != nil)
 	// Output:
 	// gradient cg
-	// stage  band (Hz)    iterations  shots  offsets  misfit
+	// stage  band (Hz)    iterations  shots  offsets
 	//     1   0.0 –  5.0          15    all      all  envelope
-	//     2   0.0 –  9.0          15    all   4000 m  least-squares
+	//     2   0.0 –  9.0          15    all   4000 m
 	// true
 }
 

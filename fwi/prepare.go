@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"slices"
 
 	"gofwi/wave"
 )
@@ -82,6 +83,9 @@ func Prepare(ctx context.Context, p *Problem, c Config, say Notice, progress fun
 			return c, err
 		}
 		c.Stages = DefaultStages(low, high, vmin, largestOffset(p.Survey), defaultIterations)
+		if c.Misfit != "least-squares" { // by whose scale attempts are judged
+			c.Stages = slices.DeleteFunc(c.Stages, func(s Stage) bool { return s.Attempt > 1 })
+		}
 		say("schedule: none given; made for the source's band, %.1f–%.1f Hz", low, high)
 	}
 	for i := range c.Stages {

@@ -77,8 +77,13 @@ type Snapshot struct {
 	BatchDrawn   bool      // and not yet evaluated
 	Shots        []int     // of the current mini-batch
 	Base         []float32 // model at the beginning of the stage, user's grid
+	Fork         []float32 // the same where attempts began, nil outside them
+	Best         []float32 // where the best of the attempts that are over ended, nil: none is
+	BestMisfit   float64
+	BestAttempt  int
 	Illumination []float32 // that the preconditioner uses, stage's grid
 	Method       *State    // nil: the stage has not begun
+	Heard        []float32 // traces that the stage chose: 1, others 0; nil: all
 	Wavelet      []float32 // estimated factor of the stage's wavelets, nil: none
 	WaveletAt    int       // iteration at which it was estimated
 	Learned      *Learned  // by the stage before, nil: nothing
@@ -248,6 +253,9 @@ func (r *Run) runStage(ctx context.Context) error {
 		if r.state.Wavelet != nil {
 			r.level.applyWavelet(r.state.Wavelet)
 		}
+		if r.state.Heard != nil && !r.borrowed {
+			r.level.applySelection(r.state.Heard)
+		}
 		if stage.Encoded > 0 {
 			if err := r.encode(); err != nil {
 				return err
@@ -334,6 +342,9 @@ func (r *Run) preconditioner(s Stage) (*Preconditioner, error) {
 
 // begin evaluates the model with which a stage starts.
 func (r *Run) begin(ctx context.Context, method Method) error {
+	if firstOfAttempts(r.Config.Stages, r.state.Stage) {
+		r.state.Fork = r.state.Base
+	}
 	r.state.BatchSize = r.Config.Stages[r.state.Stage].Shots
 	r.state.Batch, r.state.Wavelet, r.state.Recent = 0, nil, nil
 	if err := r.drawBatch(); err != nil {
@@ -351,6 +362,11 @@ func (r *Run) begin(ctx context.Context, method Method) error {
 	}
 	if r.Config.EstimateWavelet {
 		if err := r.fitWavelet(ctx, x, 0); err != nil {
+			return err
+		}
+	}
+	if r.Config.Stages[r.state.Stage].MinCorrelation > 0 {
+		if err := r.chooseTraces(ctx, x); err != nil {
 			return err
 		}
 	}
@@ -604,11 +620,13 @@ func (l *Learned) onto(g wave.Grid, st *State) *State {
 // endStage puts the stage's change into the model of the user's grid.
 func (r *Run) endStage() error {
 	r.state.Base = r.Model() // of the stage's last iterate
+	ended, misfit := r.state.Stage, r.method.Status().Misfit
 	r.state.Stage++
 	if st := r.method.State(); st.Status.Pairs > 0 {
 		r.state.Learned = &Learned{Shape: r.level.grid.Shape, Pairs: st.Status.Pairs, S: st.PairS, Y: st.PairY}
 	}
-	r.state.Method, r.state.Illumination, r.state.Wavelet = nil, nil, nil
+	r.state.Method, r.state.Illumination, r.state.Wavelet, r.state.Heard = nil, nil, nil, nil
+	r.endAttempt(ended, misfit)
 	r.method = nil
 	return r.save()
 }

@@ -169,6 +169,8 @@ func TestResumedRunEndsWithTheSameBits(t *testing.T) {
 		"cg, 1 thread":  {smallProblem, func(c *Config) { c.Method, c.Threads = "cg", 1 }},
 		"other misfits": {smallProblem, func(c *Config) { c.Stages[0].Misfit, c.Misfit = "envelope", "student-t" }},
 		"regularised":   {smallProblem, func(c *Config) { c.Regularisation = RegularisationConfig{Tikhonov: 0.01, TotalVariation: 1.2} }},
+		"attempts":      {smallProblem, attempts(3, 2, 1e-9)},
+		"chosen traces": {smallProblem, func(c *Config) { c.Stages[0].MinCorrelation = 0.9 }},
 		"volume":        {smallVolume, func(c *Config) { c.Stages, c.Iterations = []Stage{{MaxFrequency: 4.5, Iterations: 5}}, 5 }},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -16,29 +16,55 @@ const stageRatio = 1.36
 // half a cycle after five. What the near offsets have put right, the far ones then build upon.
 var firstOffsets = []float64{4, 8}
 
-// DefaultStages returns a multiscale schedule for data between two frequencies in Hz, slowest velocity vmin in m/s and largest
-// offset in m: at 1.25 times the lowest frequency first the near, then all offsets; from there low-pass stages up to the highest. The last
-// takes the given iterations, those before it more, as the square of the frequencies' ratio and up to twenty times as many: they cost
-// less, about the cube of the frequency, and what they leave wrong below is not mended later (docs/decisions/schedule.md).
+// predicted is the correlation with the observed trace from which on a synthetic one is no more than a sixth of a period off.
+const predicted = 0.5
+
+// DefaultStages returns a multiscale schedule for data between two frequencies in Hz, slowest velocity vmin in m/s and largest offset in m. At 1.25
+// times the lowest frequency it hears first the near offsets; then those twice as far and, in two stages, first arrivals with two and a half periods after
+// them, each of those traces that the model predicts to within a sixth of a period; then all of the data. Should that end cycle-skipped, a
+// second attempt begins with all first arrivals at once. From there low-pass stages go up to the highest frequency. The last takes the given iterations, those before
+// it more, as the square of the frequencies' ratio and up to twenty times as many: they cost less, about the cube of the frequency, and
+// what they leave wrong below is not mended later (docs/decisions/schedule.md).
 func DefaultStages(low, high, vmin, maxOffset float64, iterations int) []Stage {
 	many := func(f float64) int {
 		return min(int(math.Round(float64(iterations)*(high/f)*(high/f))), 20*iterations)
 	}
-	round := func(f float64) float64 { return math.Round(f*10) / 10 }
+	round := func(f, unit float64) float64 { return math.Round(f/unit) * unit }
 	first := min(1.25*low, high)
+	all := Stage{MaxFrequency: round(first*10, 1) / 10, Iterations: many(first)}
+	of := func(share float64) Stage {
+		s := all
+		s.Iterations = max(1, int(math.Round(share*float64(s.Iterations))))
+		return s
+	}
 	var stages []Stage
 	for _, n := range firstOffsets {
 		if offset := n * vmin / first; offset < 0.75*maxOffset {
-			stages = append(stages, Stage{MaxFrequency: round(first), Iterations: max(1, many(first)/4), MaxOffset: math.Round(offset/10) * 10})
+			near := of(0.25)
+			near.MaxOffset = round(offset, 10)
+			if len(stages) > 0 {
+				near.MinCorrelation = predicted
+			}
+			stages = append(stages, near)
 		}
 	}
-	steps := int(math.Round(math.Log(high/first) / math.Log(stageRatio)))
-	for i := range steps + 1 {
-		f := first
-		if i > 0 {
-			f = first * math.Pow(high/first, float64(i)/float64(steps))
+	if len(stages) > 0 {
+		diving := of(0.2)
+		diving.Window = Window{FirstArrival: true, Begin: -round(125/first, 1) / 100, End: round(250/first, 1) / 100}
+		diving.MinCorrelation = predicted
+		stages = append(stages, diving, diving, all)
+		for i := range stages {
+			stages[i].Attempt = 1
 		}
-		stages = append(stages, Stage{MaxFrequency: round(f), Iterations: many(f)})
+		diving.Iterations, diving.MinCorrelation, diving.Attempt = of(0.5).Iterations, 0, 2
+		all.Attempt = 2
+		stages = append(stages, diving)
+	}
+	stages = append(stages, all)
+	steps := int(math.Round(math.Log(high/first) / math.Log(stageRatio)))
+	for i := 1; i <= steps; i++ {
+		f := first * math.Pow(high/first, float64(i)/float64(steps))
+		stages = append(stages, Stage{MaxFrequency: round(f*10, 1) / 10, Iterations: many(f)})
 	}
 	return stages
 }
@@ -70,22 +96,46 @@ func (c Config) stageGrid(g wave.Grid, top, vmin float64) wave.Grid {
 	return g.Coarsen(h)
 }
 
+// Notes says in words what a row of a table of stages has no column for.
+func (s Stage) Notes() string {
+	var notes []string
+	if s.Attempt > 0 {
+		notes = append(notes, fmt.Sprintf("attempt %d", s.Attempt))
+	}
+	if s.Window.FirstArrival {
+		notes = append(notes, "first arrivals")
+	} else if s.Window.any() {
+		notes = append(notes, "window")
+	}
+	if s.MinCorrelation > 0 {
+		notes = append(notes, fmt.Sprintf("correlated by %g", s.MinCorrelation))
+	}
+	if s.MinOffset > 0 {
+		notes = append(notes, fmt.Sprintf("offsets from %g m", s.MinOffset))
+	}
+	if s.Encoded > 0 {
+		notes = append(notes, fmt.Sprintf("%d encoded shots", s.Encoded))
+	}
+	if s.Misfit != "" && s.Misfit != "least-squares" {
+		notes = append(notes, s.Misfit)
+	}
+	return strings.Join(notes, ", ")
+}
+
 // FormatStages prints a schedule as a table.
 func FormatStages(stages []Stage) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "stage  band (Hz)    iterations  shots  offsets  misfit\n")
+	fmt.Fprintf(&b, "stage  band (Hz)    iterations  shots  offsets\n")
 	for i, s := range stages {
-		shots, offsets, misfit := "all", "all", ""
-		if s.Misfit != "" {
-			misfit = "  " + s.Misfit
-		}
+		shots, offsets := "all", "all"
 		if s.Shots > 0 {
 			shots = fmt.Sprint(s.Shots)
 		}
 		if s.MaxOffset > 0 {
 			offsets = fmt.Sprintf("%g m", s.MaxOffset)
 		}
-		fmt.Fprintf(&b, "%5d  %4.1f – %4.1f  %10d  %5s  %7s%s\n", i+1, s.MinFrequency, s.MaxFrequency, s.Iterations, shots, offsets, misfit)
+		row := fmt.Sprintf("%5d  %4.1f – %4.1f  %10d  %5s  %7s  %s", i+1, s.MinFrequency, s.MaxFrequency, s.Iterations, shots, offsets, s.Notes())
+		fmt.Fprintln(&b, strings.TrimRight(row, " "))
 	}
 	return b.String()
 }

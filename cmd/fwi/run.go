@@ -238,9 +238,10 @@ func printPlan(ctx context.Context, p *fwi.Problem, c fwi.Config, plans []fwi.St
 		if s.Stage.MaxOffset > 0 {
 			offsets = fmt.Sprintf("to %.0f", s.Stage.MaxOffset)
 		}
-		say("%5d  %4.1f–%-5.1f  %-*s  %-*s  %7.2f  %.2f  %5.1f  %5d  %10d  %5d  %11s  %-*s  %s", i+1, s.Stage.MinFrequency, s.Stage.MaxFrequency,
+		row := fmt.Sprintf("%5d  %4.1f–%-5.1f  %-*s  %-*s  %7.2f  %.2f  %5.1f  %5d  %10d  %5d  %11s  %-*s  %-7s  %s", i+1, s.Stage.MinFrequency, s.Stage.MaxFrequency,
 			wide, shape[i], apart, spacing[i], 1e3*s.Plan.DT, s.Plan.DT/s.Plan.StabilityLimit, s.PointsPerWavelength, s.Plan.Steps, s.Stage.Iterations, shots, offsets,
-			kept, storage[i], formatMiB(s.Plan.Bytes))
+			kept, storage[i], formatMiB(s.Plan.Bytes), s.Stage.Notes())
+		say("%s", strings.TrimRight(row, " "))
 		memory = max(memory, s.Plan.Bytes)
 		if s.PointsPerWavelength < 0.9*c.PointsPerWavelength {
 			say("       warning: only %.1f points per wavelength, as the model's own grid has no more: phase velocities are off by %.2g %% at %.1f Hz", s.PointsPerWavelength, 100*s.PhaseError, s.Stage.MaxFrequency)

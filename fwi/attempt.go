@@ -1,0 +1,74 @@
+package fwi
+
+import "fmt"
+
+// No order of the data is right for every start: near offsets first build reflectors in a background that they cannot correct, first arrivals first
+// are lost where they are half a period off. Which of both happened shows in the misfit at the lowest frequencies, where a solve costs
+// least. A schedule may therefore hold several attempts, that begin with the same model; the next is made where those before end at too
+// high a misfit, and the best goes on (docs/decisions/schedule.md).
+
+// lastOfAttempt tells whether a stage ends an attempt.
+func lastOfAttempt(stages []Stage, i int) bool {
+	return stages[i].Attempt > 0 && (i+1 == len(stages) || stages[i+1].Attempt != stages[i].Attempt)
+}
+
+// firstOfAttempts tells whether a stage begins the first of some attempts.
+func firstOfAttempts(stages []Stage, i int) bool {
+	return stages[i].Attempt == 1 && (i == 0 || stages[i-1].Attempt != 1)
+}
+
+// checkAttempts returns an error unless attempts are counted from 1 and end with stages whose misfits compare.
+func checkAttempts(stages []Stage) error {
+	first, before := Stage{}, 0 // the stage that ended the first of the attempts; the attempt of the stage before
+	for i, s := range stages {
+		begins := s.Attempt > 0 && s.Attempt != before
+		if s.Attempt < 0 || begins && s.Attempt != 1 && s.Attempt != before+1 {
+			return fmt.Errorf("stage %d belongs to attempt %d after one of attempt %d: attempts follow each other as 1, 2, …, and 0 is none", i+1, s.Attempt, before)
+		}
+		before = s.Attempt
+		if !lastOfAttempt(stages, i) {
+			continue
+		}
+		if s.Shots > 0 || s.Encoded > 0 {
+			return fmt.Errorf("stage %d ends attempt %d with a mini-batch or encoded shots, whose misfit varies: attempts end with all shots", i+1, s.Attempt)
+		}
+		s.Iterations, s.Tolerance, s.Attempt = 0, 0, 0
+		if stages[i].Attempt == 1 {
+			first = s
+		} else if s != first {
+			return fmt.Errorf("stage %d ends attempt %d with other data or another misfit than the first attempt's last stage: their misfits do not compare", i+1, stages[i].Attempt)
+		}
+	}
+	return nil
+}
+
+// endAttempt chooses the stage that follows one which ended with a misfit, and the model that it begins with.
+func (r *Run) endAttempt(ended int, misfit float64) {
+	s, stages := &r.state, r.Config.Stages
+	if !lastOfAttempt(stages, ended) {
+		return
+	}
+	attempt, next := stages[ended].Attempt, ended+1
+	another := next < len(stages) && stages[next].Attempt > attempt
+	if s.Best == nil || misfit < s.BestMisfit {
+		s.Best, s.BestMisfit, s.BestAttempt = s.Base, misfit, attempt
+	}
+	if another && s.BestMisfit > r.Config.AttemptMisfit {
+		r.Say("attempt %d ends at a misfit of %.4f, above %g, as cycle-skipped ones do: attempt %d begins where it began", attempt, misfit, r.Config.AttemptMisfit, attempt+1)
+		s.Base, s.Learned = s.Fork, nil
+		return
+	}
+	if another {
+		first := next
+		for next < len(stages) && stages[next].Attempt > attempt {
+			next++
+		}
+		r.Say("attempt %d has found the way, to a misfit of %.4f: stages %d to %d are not needed", s.BestAttempt, s.BestMisfit, first+1, next)
+	}
+	if s.BestAttempt != attempt {
+		s.Learned = nil // of a worse one
+		r.Say("attempt %d, which ended at a misfit of %.4f, goes on", s.BestAttempt, s.BestMisfit)
+	}
+	s.Stage, s.Base = next, s.Best
+	s.Fork, s.Best, s.BestMisfit, s.BestAttempt = nil, nil, 0, 0
+}

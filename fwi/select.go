@@ -1,0 +1,70 @@
+package fwi
+
+import (
+	"context"
+	"fmt"
+	"math"
+)
+
+// selectTraces leaves out the traces whose synthetics in a model correlate less with the observed ones than the stage's MinCorrelation, in the stage's window of time:
+// those that are a sixth of a period or more off, if it is 0.5, some of which would pull the model towards the wrong cycle. As the model becomes better, later stages
+// hear more of them. It costs a wave solve. It returns 1 for each trace that is heard, 0 for the others.
+func (l *level) selectTraces(ctx context.Context, vp []float32) ([]float32, error) {
+	gathers, err := l.propagator.Forward(ctx, vp, l.survey.AllShots())
+	if err != nil {
+		return nil, fmt.Errorf("choice of traces: %w", err)
+	}
+	var heard []float32
+	nt := l.survey.NT
+	for i, g := range gathers {
+		s, d := l.gained(i, g), l.gained(i, l.observed[i])
+		for r := range len(g) / nt {
+			var ss, sd, dd float64
+			for t := r * nt; t < (r+1)*nt; t++ {
+				ss += float64(s[t]) * float64(s[t])
+				sd += float64(s[t]) * float64(d[t])
+				dd += float64(d[t]) * float64(d[t])
+			}
+			if sd >= l.stage.MinCorrelation*math.Sqrt(ss*dd) {
+				heard = append(heard, 1)
+			} else {
+				heard = append(heard, 0)
+			}
+		}
+	}
+	return heard, nil
+}
+
+// chooseTraces lets the stage that begins hear the traces that its first model predicts well enough, or all where it predicts none.
+func (r *Run) chooseTraces(ctx context.Context, x []float32) error {
+	heard, err := r.level.selectTraces(ctx, x)
+	if err != nil {
+		return err
+	}
+	r.state.Solves++
+	var share float64
+	for _, h := range heard {
+		share += float64(h) / float64(len(heard))
+	}
+	r.Say("stage %d: %.0f %% of the traces correlate by %g or more with the data", r.state.Stage+1, 100*share, r.level.stage.MinCorrelation)
+	if share > 0 {
+		r.state.Heard = heard
+		r.level.applySelection(heard)
+	}
+	return nil
+}
+
+// applySelection multiplies the weights of traces by what selectTraces returned.
+func (l *level) applySelection(heard []float32) {
+	for i := range l.weights {
+		n := len(l.survey.Shots[i].Receivers)
+		weights := make([]float32, n)
+		for r := range weights {
+			weights[r] = heard[r]
+			if l.weights[i] != nil {
+				weights[r] *= l.weights[i][r]
+			}
+		}
+		l.weights[i], heard = weights, heard[n:]
+	}
+}
