@@ -50,14 +50,15 @@
 // inverts in stages, the latter first; a Stage is a row of it: a band, a number of iterations, and optionally fewer shots, a largest offset and another misfit.
 // Each stage works on a grid of its own, as coarse as its highest frequency allows (Config.PointsPerWavelength). The model is
 // restricted to that grid at the stage's beginning; what the stage changes is interpolated back and added to the model on the
-// user's grid, so that detail which the stage cannot see survives it. Data and wavelets are filtered to the band and resampled to the
+// user's grid, so that detail which the stage cannot see survives it. A stage may leave out the traces that the model at its beginning predicts badly
+// (Stage.MinCorrelation), and some stages may be attempts, of which the best goes on (Stage.Attempt). Data and wavelets are filtered to the band and resampled to the
 // solver's time step once. Traces within a few cells of the source are left out.
 //
 // # Cost
 //
 // Cost is counted in wave solves per shot: simulating one shot through its whole record once. A misfit takes one, a misfit with
 // its gradient two, and where its storage steps the forward field again as many more as that takes (wave.Plan.Recomputed), whether or not the line search keeps the model; a mini-batch of a quarter of the shots takes a quarter of that. The
-// estimate of the wavelet takes one.
+// estimate of the wavelet takes one, the choice of traces another.
 // The solves are those of the stage's grid, so one in an early stage takes less time than one in a late stage. Modelling the
 // data and the two misfits that Summarise reports are not counted.
 package fwi
