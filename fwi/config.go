@@ -66,8 +66,8 @@ type Config struct {
 	Dispersion string `yaml:"dispersion,omitempty"`
 	// Stages is the multiscale schedule, one row a stage. Empty: made from the band of the data.
 	Stages []Stage `yaml:"stages,omitempty"`
-	// AttemptMisfit is the misfit at which an attempt of the schedule has found the way, and those after it are left out. 0 is 0.004: least squares
-	// that leave 0.8 % of the energy unexplained.
+	// AttemptMisfit is the misfit at which an attempt of the schedule has found the way, and those after it are left out. 0 is 0.002: least squares
+	// that leave 0.4 % of the energy unexplained.
 	AttemptMisfit float64 `yaml:"attempt_misfit,omitempty"`
 	// Iterations, if positive, caps the iterations of every stage.
 	Iterations int `yaml:"iterations,omitempty"`
@@ -199,7 +199,7 @@ func (c Config) withDefaults() (Config, error) {
 	setInt(&c.Memory, 20)
 	setFloat(&c.FirstChange, 80)
 	setFloat(&c.MaxChange, 400)
-	setFloat(&c.AttemptMisfit, 0.004)
+	setFloat(&c.AttemptMisfit, 0.002)
 	setFloat(&c.Preconditioner.Power, 0.75)
 	setFloat(&c.Preconditioner.Floor, 0.01)
 	setFloat(&c.Preconditioner.Smoothing, 0.2)
