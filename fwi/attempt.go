@@ -42,6 +42,40 @@ func checkAttempts(stages []Stage) error {
 	return nil
 }
 
+// noiseMisfit returns the least-squares misfit that noise leaves to the true model: half its share of the data's energy, judged by what traces hold before
+// any wave can have travelled their offset.
+func (l *level) noiseMisfit() float64 {
+	var noise, early, energy, all float64
+	settled := int(2 / l.stage.MaxFrequency / l.survey.DT) // before, the band's filter has not yet heard the noise
+	for i, g := range l.observed {
+		shot := &l.survey.Shots[i]
+		begin := 0.0
+		if onset := FirstBreaks(shot.Wavelets[0], []float64{0}, l.survey.NT, l.survey.DT)[0]; onset > 0 {
+			begin = onset
+		}
+		for r, position := range shot.Receivers {
+			w := 1.0
+			if l.weights[i] != nil {
+				w = float64(l.weights[i][r])
+			}
+			trace := g[r*l.survey.NT : (r+1)*l.survey.NT]
+			quiet := min(int((begin+offset(shot, position)/fastestArrival)/l.survey.DT), len(trace))
+			for t := settled; t < quiet; t++ {
+				noise += w * float64(trace[t]) * float64(trace[t])
+				early += w
+			}
+			for _, v := range trace {
+				energy += w * float64(v) * float64(v)
+			}
+			all += w * float64(len(trace))
+		}
+	}
+	if early == 0 || energy == 0 {
+		return 0
+	}
+	return 0.5 * (noise / early) / (energy / all)
+}
+
 // endAttempt chooses the stage that follows one which ended with a misfit, and the model that it begins with.
 func (r *Run) endAttempt(ended int, misfit float64) {
 	s, stages := &r.state, r.Config.Stages
@@ -53,8 +87,9 @@ func (r *Run) endAttempt(ended int, misfit float64) {
 	if s.Best == nil || misfit < s.BestMisfit {
 		s.Best, s.BestMisfit, s.BestAttempt = s.Base, misfit, attempt
 	}
-	if another && s.BestMisfit > r.Config.AttemptMisfit {
-		r.Say("attempt %d ends at a misfit of %.4f, above %g, as cycle-skipped ones do: attempt %d begins where it began", attempt, misfit, r.Config.AttemptMisfit, attempt+1)
+	enough := r.Config.AttemptMisfit + r.level.noiseMisfit()
+	if another && s.BestMisfit > enough {
+		r.Say("attempt %d ends at a misfit of %.4f, above %.4f, as cycle-skipped ones do: attempt %d begins where it began", attempt, misfit, enough, attempt+1)
 		s.Base, s.Learned = s.Fork, nil
 		return
 	}

@@ -66,7 +66,7 @@ type Config struct {
 	Dispersion string `yaml:"dispersion,omitempty"`
 	// Stages is the multiscale schedule, one row a stage. Empty: made from the band of the data.
 	Stages []Stage `yaml:"stages,omitempty"`
-	// AttemptMisfit is the misfit at which an attempt of the schedule has found the way, and those after it are left out. 0 is 0.002: least squares
+	// AttemptMisfit is the misfit, above what noise leaves, at which an attempt of the schedule has found the way, and those after it are left out. 0 is 0.002: least squares
 	// that leave 0.4 % of the energy unexplained.
 	AttemptMisfit float64 `yaml:"attempt_misfit,omitempty"`
 	// Iterations, if positive, caps the iterations of every stage.
