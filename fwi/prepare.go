@@ -83,7 +83,7 @@ func Prepare(ctx context.Context, p *Problem, c Config, say Notice, progress fun
 			return c, err
 		}
 		c.Stages = DefaultStages(low, high, vmin, largestOffset(p.Survey), defaultIterations)
-		if c.Misfit != "least-squares" { // by whose scale attempts are judged
+		if c.Misfit != "least-squares" || c.Iterations > 0 { // attempts are judged by its scale, where they come to their end
 			c.Stages = slices.DeleteFunc(c.Stages, func(s Stage) bool { return s.Attempt > 1 })
 		}
 		say("schedule: none given; made for the source's band, %.1f–%.1f Hz", low, high)
