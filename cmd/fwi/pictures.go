@@ -105,6 +105,9 @@ func convergence(p *fwi.Problem, c fwi.Config, o *fwi.Outcome) []plot.Stage {
 		if s.MaxOffset > 0 {
 			stages[i].Label += fmt.Sprintf(", %.2g km", s.MaxOffset/1e3)
 		}
+		if s.Window.FirstArrival {
+			stages[i].Label += ", first arrivals"
+		}
 	}
 	for _, h := range o.History {
 		s := &stages[h.Stage]
