@@ -129,6 +129,7 @@ type Stage struct {
 	Misfit         string  `yaml:"misfit,omitempty"`          // "": as the run
 	MinCorrelation float64 `yaml:"min_correlation,omitempty"` // leaves out traces whose synthetics, in the model that the stage begins with, correlate less than so with the observed ones; 0: none
 	Attempt        int     `yaml:"attempt,omitempty"`         // consecutive stages with the same number are one of several attempts from the same model; 0: none
+	Tikhonov       float64 `yaml:"tikhonov,omitempty"`        // factor of the run's Tikhonov regularisation; 0: 1, negative: 0
 	Tolerance      float64 `yaml:"tolerance,omitempty"`       // ends when an iteration lowers the misfit by less than this fraction; 0: 0.001
 }
 
@@ -203,10 +204,6 @@ func (c Config) withDefaults() (Config, error) {
 	setFloat(&c.Preconditioner.Power, 0.75)
 	setFloat(&c.Preconditioner.Floor, 0.01)
 	setFloat(&c.Preconditioner.Smoothing, 0.2)
-	if r := &c.Regularisation; *r != (RegularisationConfig{}) {
-		setFloat(&r.Horizontal, 1)
-		setString(&r.Reference, "model")
-	}
 	setFloat(&c.PointsPerWavelength, 4)
 	setString(&c.Dispersion, "warn")
 	setString(&c.Storage, autoStorage)
@@ -224,6 +221,12 @@ func (c Config) withDefaults() (Config, error) {
 		}
 		return fmt.Errorf("%s %q is unknown: choose %s", name, value, strings.Join(choices, ", "))
 	}
+	finite := func(name string, v float64) error {
+		if math.IsNaN(v) || math.IsInf(v, 0) {
+			return fmt.Errorf("%s is %g: it must be a number", name, v)
+		}
+		return nil
+	}
 	bad := func(name string, v float64) error {
 		if math.IsNaN(v) || math.IsInf(v, 0) || v < 0 {
 			return fmt.Errorf("%s is %g: it must be a positive number", name, v)
@@ -234,7 +237,7 @@ func (c Config) withDefaults() (Config, error) {
 		oneOf("misfit", c.Misfit, MisfitNames()...), oneOf("method", c.Method, MethodNames()...), oneOf("dispersion", c.Dispersion, "warn", "refuse"),
 		oneOf("storage", c.Storage, append(wave.StorageNames(), autoStorage)...), oneOf("backend", c.Backend, wave.Auto, wave.CPU, wave.CUDA),
 		bad("min_velocity", c.MinVelocity), bad("max_velocity", c.MaxVelocity), bad("first_change", c.FirstChange), bad("time_gain", c.TimeGain), bad("reject_traces", c.RejectTraces), bad("attempt_misfit", c.AttemptMisfit), bad("max_change", c.MaxChange), bad("wavelet_length", c.WaveletLength), bad("wavelet_every", float64(c.WaveletEvery)),
-		bad("regularisation tikhonov", c.Regularisation.Tikhonov), bad("regularisation horizontal", c.Regularisation.Horizontal), bad("regularisation total_variation", c.Regularisation.TotalVariation),
+		finite("regularisation tikhonov", c.Regularisation.Tikhonov), finite("regularisation smoothing", c.Regularisation.Smoothing), bad("regularisation horizontal", c.Regularisation.Horizontal), bad("regularisation total_variation", c.Regularisation.TotalVariation),
 		oneOf("regularisation reference", c.Regularisation.Reference, "", "model", "start"), bad("points_per_wavelength", c.PointsPerWavelength), bad("preconditioner floor", c.Preconditioner.Floor), bad("preconditioner depth", c.Preconditioner.Depth),
 		bad("memory", float64(c.Memory)), bad("gauss_newton products", float64(c.GaussNewton.Products)), bad("gauss_newton shots", float64(c.GaussNewton.Shots)), bad("iterations", float64(c.Iterations)), bad("threads", float64(c.Threads)), bad("memory_limit", float64(c.MemoryLimit)),
 		bad("shots", float64(a.Shots)), bad("receivers", float64(a.Receivers)), bad("source_depth", a.SourceDepth), bad("receiver_depth", a.ReceiverDepth),
@@ -258,7 +261,7 @@ func (c Config) withDefaults() (Config, error) {
 		}
 	}
 	for i, s := range c.Stages {
-		if !(s.MaxFrequency > s.MinFrequency) || !(s.MinFrequency >= 0) || s.Iterations < 1 || s.Shots < 0 || s.MaxOffset < 0 || !(s.Damping >= 0) || s.Tolerance < 0 || !(s.Variance >= 0) || s.Variance > 0 && s.Shots == 0 {
+		if !(s.MaxFrequency > s.MinFrequency) || !(s.MinFrequency >= 0) || s.Iterations < 1 || s.Shots < 0 || s.MaxOffset < 0 || !(s.Damping >= 0) || math.IsNaN(s.Tikhonov) || math.IsInf(s.Tikhonov, 0) || s.Tolerance < 0 || !(s.Variance >= 0) || s.Variance > 0 && s.Shots == 0 {
 			err = errors.Join(err, fmt.Errorf("stage %d is impossible: %g to %g Hz, %d iterations, %d shots, offsets to %g m, tolerance %g, variance %g (which needs shots to begin with)",
 				i+1, s.MinFrequency, s.MaxFrequency, s.Iterations, s.Shots, s.MaxOffset, s.Tolerance, s.Variance))
 		}

@@ -87,6 +87,10 @@ func Prepare(ctx context.Context, p *Problem, c Config, say Notice, progress fun
 			c.Stages = slices.DeleteFunc(c.Stages, func(s Stage) bool { return s.Attempt > 1 })
 		}
 		say("schedule: none given; made for the source's band, %.1f–%.1f Hz", low, high)
+		if c.Regularisation.Tikhonov == 0 && c.Misfit == "least-squares" && layered(p.Grid, p.Start, p.Mask) {
+			c.regularise()
+			say("regularisation: none given; as the start is the same everywhere at a depth, velocities may vary sideways only as the data to %.1f Hz ask for", c.Stages[0].MaxFrequency)
+		}
 	}
 	for i := range c.Stages {
 		s := &c.Stages[i]
@@ -103,6 +107,7 @@ func Prepare(ctx context.Context, p *Problem, c Config, say Notice, progress fun
 			s.Shots = 0
 		}
 	}
+	c.Regularisation.resolve(c.Stages, vmin)
 	if c.MinVelocity == 0 {
 		c.MinVelocity = 50 * math.Floor(0.85*vmin/50)
 		if vmin > 1400 && c.MinVelocity < 1400 {

@@ -233,7 +233,10 @@ func (r *Run) runStage(ctx context.Context) error {
 	options := MethodOptions{FirstChange: r.Config.FirstChange, MaxChange: r.Config.MaxChange, Memory: r.Config.Memory,
 		Lower: []float32{float32(r.Config.MinVelocity)}, Upper: []float32{float32(r.Config.MaxVelocity)}, Mask: r.level.mask, Precondition: r.weight.Apply, MaxTrials: 6,
 		Products: r.Config.GaussNewton.Products}
-	if r.regular = newRegulariser(r.level.grid, r.Config.Regularisation, r.level.restrict(r.Config, r.Problem.Start)); r.regular != nil && r.regular.bounded {
+	if r.regular, err = newRegulariser(r.level.grid, r.Config.Regularisation.of(stage), r.level.mask, r.level.restrict(r.Config, r.Problem.Start)); err != nil {
+		return err
+	}
+	if r.regular != nil && r.regular.bounded {
 		if r.regular.limit == 0 {
 			return errors.New("the start model is constant on its grid: there is no total variation that total_variation could be a multiple of")
 		}
@@ -509,12 +512,11 @@ func (r *Run) evaluate(ctx context.Context, x []float32, gradient bool) (evaluat
 		plan := r.level.propagator.Plan()
 		r.state.Solves += share * (plan.GradientSolves() - 1)
 	}
-	if e.Err == nil {
-		e.Misfit += r.regular.add(e.Gradient, x)
-	}
 	if r.tried = e.Misfit; e.Err != nil {
 		r.tried = math.NaN()
+		return e, nil
 	}
+	e.Misfit += r.regular.add(e.Gradient, x)
 	return e, nil
 }
 
@@ -575,6 +577,10 @@ func (r *Run) isOver(stage Stage, st Status) bool {
 	return from-lowest < window*stage.Tolerance*from
 }
 
+// dataMisfit returns the part of a misfit of the current model that is the data's.
+func (r *Run) dataMisfit(misfit float64) float64 { return misfit - r.regular.add(nil, r.x) }
+
+// note adds an iterate, with the misfit that the method sees, to the history.
 func (r *Run) note(iteration int, misfit float64, leap bool) {
 	rms := math.NaN()
 	r.model = r.Model()
@@ -582,7 +588,7 @@ func (r *Run) note(iteration int, misfit float64, leap bool) {
 		rms, _ = ModelRMS(r.model, r.Problem.Truth, r.scored)
 	}
 	r.state.History = append(r.state.History, Record{Stage: r.state.Stage, Iteration: iteration, Solves: r.state.Solves,
-		Seconds: r.seconds(), Misfit: misfit, ModelRMS: rms, Leap: leap, Proposing: r.state.Proposing})
+		Seconds: r.seconds(), Misfit: r.dataMisfit(misfit), ModelRMS: rms, Leap: leap, Proposing: r.state.Proposing})
 }
 
 func (r *Run) observe(trial bool) {
@@ -620,7 +626,7 @@ func (l *Learned) onto(g wave.Grid, st *State) *State {
 // endStage puts the stage's change into the model of the user's grid.
 func (r *Run) endStage() error {
 	r.state.Base = r.Model() // of the stage's last iterate
-	ended, misfit := r.state.Stage, r.method.Status().Misfit
+	ended, misfit := r.state.Stage, r.dataMisfit(r.method.Status().Misfit)
 	r.state.Stage++
 	if st := r.method.State(); st.Status.Pairs > 0 {
 		r.state.Learned = &Learned{Shape: r.level.grid.Shape, Pairs: st.Status.Pairs, S: st.PairS, Y: st.PairY}

@@ -542,7 +542,7 @@ func (halfLeastSquares) Evaluate(adjoint, synthetic, observed, weight []float32,
 func init() { RegisterMisfit(halfLeastSquares{}) }
 
 func TestRegisteredMisfitDrivesARun(t *testing.T) {
-	p, c := smallProblem(t, func(c *Config) { c.Stages = c.Stages[:1] })
+	p, c := smallProblem(t, func(c *Config) { c.Stages, c.Regularisation.Tikhonov = c.Stages[:1], -1 })
 	want := invert(t, p, c)
 	c.Stages[0].Misfit = "own-least-squares"
 	got := invert(t, p, c)

@@ -21,8 +21,8 @@ const predicted = 0.5
 
 // DefaultStages returns a multiscale schedule for data between two frequencies in Hz, slowest velocity vmin in m/s and largest offset in m. At 1.25
 // times the lowest frequency it hears first the near offsets; then those twice as far and, in two stages, first arrivals with two and a half periods after
-// them, each of those traces that the model predicts to within a sixth of a period; then all of the data. Should that end cycle-skipped, a
-// second attempt begins with all first arrivals at once. From there low-pass stages go up to the highest frequency. The last takes the given iterations, those before
+// them, each of those traces that the model predicts to within a sixth of a period; then all of the data, half as long as it would
+// be heard without these. Should that end cycle-skipped, a second attempt begins with all first arrivals at once. From there low-pass stages go up to the highest frequency. The last takes the given iterations, those before
 // it more, as the square of the frequencies' ratio and up to twenty times as many: they cost less, about the cube of the frequency, and
 // what they leave wrong below is not mended later (docs/decisions/schedule.md).
 func DefaultStages(low, high, vmin, maxOffset float64, iterations int) []Stage {
@@ -52,11 +52,12 @@ func DefaultStages(low, high, vmin, maxOffset float64, iterations int) []Stage {
 		diving := of(0.2)
 		diving.Window = Window{FirstArrival: true, Begin: -round(125/first, 1) / 100, End: round(250/first, 1) / 100}
 		diving.MinCorrelation = predicted
+		all.Iterations = of(0.5).Iterations // what more would fit at one frequency, the next mends sooner
 		stages = append(stages, diving, diving, all)
 		for i := range stages {
 			stages[i].Attempt = 1
 		}
-		diving.Iterations, diving.MinCorrelation, diving.Attempt = of(0.5).Iterations, 0, 2
+		diving.Iterations, diving.MinCorrelation, diving.Attempt = all.Iterations, 0, 2
 		all.Attempt = 2
 		stages = append(stages, diving)
 	}

@@ -68,36 +68,51 @@ func (s *Smoother) in(i int) bool { return s.mask == nil || s.mask[i] }
 func (s *Smoother) Cells() int { return len(s.inverse) }
 
 // Apply writes S src to dst, which may be src. Both have Cells() values.
-func (s *Smoother) Apply(dst, src []float32) {
-	a := make([]float64, len(s.inverse))
+func (s *Smoother) Apply(dst, src []float32) { via64(dst, src, s.apply) }
+
+// Adjoint writes Sᵀ src to dst, which may be src.
+func (s *Smoother) Adjoint(dst, src []float32) { via64(dst, src, s.adjoint) }
+
+func via64(dst, src []float32, f func([]float64)) {
+	a := make([]float64, len(src))
 	for i, v := range src {
-		if s.in(i) {
-			a[i] = float64(v)
-		}
+		a[i] = float64(v)
 	}
-	s.convolve(a)
-	for i, v := range src {
-		if s.in(i) {
-			v = float32(a[i] * s.inverse[i])
-		}
-		dst[i] = v
+	f(a)
+	for i, v := range a {
+		dst[i] = float32(v)
 	}
 }
 
-// Adjoint writes Sᵀ src to dst, which may be src.
-func (s *Smoother) Adjoint(dst, src []float32) {
-	a := make([]float64, len(s.inverse))
-	for i, v := range src {
+// apply replaces x with S x.
+func (s *Smoother) apply(x []float64) {
+	a := make([]float64, len(x))
+	for i, v := range x {
 		if s.in(i) {
-			a[i] = float64(v) * s.inverse[i]
+			a[i] = v
 		}
 	}
 	s.convolve(a)
-	for i, v := range src {
+	for i, v := range a {
 		if s.in(i) {
-			v = float32(a[i])
+			x[i] = v * s.inverse[i]
 		}
-		dst[i] = v
+	}
+}
+
+// adjoint replaces y with Sᵀ y.
+func (s *Smoother) adjoint(y []float64) {
+	a := make([]float64, len(y))
+	for i, v := range y {
+		if s.in(i) {
+			a[i] = v * s.inverse[i]
+		}
+	}
+	s.convolve(a)
+	for i, v := range a {
+		if s.in(i) {
+			y[i] = v
+		}
 	}
 }
 
