@@ -1,6 +1,9 @@
 package fwi
 
-import "fmt"
+import (
+	"context"
+	"fmt"
+)
 
 // No order of the data is right for every start: near offsets first build reflectors in a background that they cannot correct, first arrivals first
 // are lost where they are half a period off. Which of both happened shows in the misfit at the lowest frequencies, where a solve costs
@@ -74,6 +77,23 @@ func (l *level) noiseMisfit() float64 {
 		return 0
 	}
 	return 0.5 * (noise / early) / (energy / all)
+}
+
+// attemptMisfit returns the misfit by which an attempt that ends with this stage is judged: of what the records hold, without the balance. That
+// costs a wave solve where there is one.
+func (r *Run) attemptMisfit(ctx context.Context) (float64, error) {
+	if !lastOfAttempt(r.Config.Stages, r.state.Stage) || r.level.balance == nil {
+		return r.dataMisfit(r.method.Status().Misfit), nil
+	}
+	e, err := r.level.withoutBalance().evaluate(ctx, r.x, r.level.survey.AllShots(), false)
+	if err == nil {
+		err = e.Err
+	}
+	if err != nil {
+		return 0, fmt.Errorf("end of attempt %d: %w", r.Config.Stages[r.state.Stage].Attempt, err)
+	}
+	r.state.Solves++
+	return e.Misfit, nil
 }
 
 // endAttempt chooses the stage that follows one which ended with a misfit, and the model that it begins with.

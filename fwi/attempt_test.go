@@ -70,7 +70,7 @@ func TestNoiseIsJudgedByWhatComesBeforeTheArrivals(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer l.propagator.Close()
-		e, err := l.evaluate(background, l.restrict(c, p.Truth), l.survey.AllShots(), false)
+		e, err := l.withoutBalance().evaluate(background, l.restrict(c, p.Truth), l.survey.AllShots(), false)
 		if err != nil {
 			t.Fatal(err)
 		}

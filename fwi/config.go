@@ -38,6 +38,9 @@ type Config struct {
 	Misfit string `yaml:"misfit,omitempty"`
 	// TimeGain multiplies observed and synthetic traces by (t/duration)^TimeGain before they are compared. 0 is none.
 	TimeGain float64 `yaml:"time_gain,omitempty"`
+	// Balance lets least squares hear weak arrivals: they divide samples by the observed trace's RMS around them to this power. 0 is 0.7, 1 would make
+	// all arrivals alike, negative leaves them as they are. Encoded shots and other misfits are not balanced.
+	Balance float64 `yaml:"balance,omitempty"`
 	// RejectTraces, if positive, leaves out traces whose RMS is so many times larger or smaller than the median of the nine receivers around.
 	RejectTraces float64 `yaml:"reject_traces,omitempty"`
 	// Method is lbfgs, gauss-newton, anderson, bb, cg or descent (NewMethod). "" is lbfgs.
@@ -201,6 +204,7 @@ func (c Config) withDefaults() (Config, error) {
 	setFloat(&c.FirstChange, 80)
 	setFloat(&c.MaxChange, 400)
 	setFloat(&c.AttemptMisfit, 0.002)
+	setFloat(&c.Balance, 0.7)
 	setFloat(&c.Preconditioner.Power, 0.75)
 	setFloat(&c.Preconditioner.Floor, 0.01)
 	setFloat(&c.Preconditioner.Smoothing, 0.2)
@@ -237,7 +241,7 @@ func (c Config) withDefaults() (Config, error) {
 		oneOf("misfit", c.Misfit, MisfitNames()...), oneOf("method", c.Method, MethodNames()...), oneOf("dispersion", c.Dispersion, "warn", "refuse"),
 		oneOf("storage", c.Storage, append(wave.StorageNames(), autoStorage)...), oneOf("backend", c.Backend, wave.Auto, wave.CPU, wave.CUDA),
 		bad("min_velocity", c.MinVelocity), bad("max_velocity", c.MaxVelocity), bad("first_change", c.FirstChange), bad("time_gain", c.TimeGain), bad("reject_traces", c.RejectTraces), bad("attempt_misfit", c.AttemptMisfit), bad("max_change", c.MaxChange), bad("wavelet_length", c.WaveletLength), bad("wavelet_every", float64(c.WaveletEvery)),
-		finite("regularisation tikhonov", c.Regularisation.Tikhonov), finite("regularisation smoothing", c.Regularisation.Smoothing), bad("regularisation horizontal", c.Regularisation.Horizontal), bad("regularisation total_variation", c.Regularisation.TotalVariation),
+		finite("balance", c.Balance), finite("regularisation tikhonov", c.Regularisation.Tikhonov), finite("regularisation smoothing", c.Regularisation.Smoothing), bad("regularisation horizontal", c.Regularisation.Horizontal), bad("regularisation total_variation", c.Regularisation.TotalVariation),
 		oneOf("regularisation reference", c.Regularisation.Reference, "", "model", "start"), bad("points_per_wavelength", c.PointsPerWavelength), bad("preconditioner floor", c.Preconditioner.Floor), bad("preconditioner depth", c.Preconditioner.Depth),
 		bad("memory", float64(c.Memory)), bad("gauss_newton products", float64(c.GaussNewton.Products)), bad("gauss_newton shots", float64(c.GaussNewton.Shots)), bad("iterations", float64(c.Iterations)), bad("threads", float64(c.Threads)), bad("memory_limit", float64(c.MemoryLimit)),
 		bad("shots", float64(a.Shots)), bad("receivers", float64(a.Receivers)), bad("source_depth", a.SourceDepth), bad("receiver_depth", a.ReceiverDepth),

@@ -68,14 +68,14 @@ type Fit struct {
 }
 
 // Fit compares the data of a model on the user's grid with the observed ones, dead traces left out, in the misfit's window of offsets and with its
-// gain. It costs a wave solve.
+// gain, but not balanced. It costs a wave solve.
 func (e *Evaluator) Fit(ctx context.Context, vp []float32) (Fit, error) {
 	var f Fit
 	x, err := e.restrict(vp)
 	if err != nil {
 		return f, err
 	}
-	l := e.level
+	l := e.level.withoutBalance()
 	gathers, err := l.propagator.Forward(ctx, x, l.survey.AllShots())
 	if err != nil {
 		return f, err

@@ -80,7 +80,7 @@ func TestRegularisedInversions(t *testing.T) {
 	}
 	p, c := smallProblem(t, func(c *Config) { c.Regularisation.Tikhonov = -1 })
 	without := invert(t, p, c)
-	plain, plainTV := roughness(p, without.Model)
+	plain, _ := roughness(p, without.Model)
 	p, c = smallProblem(t, func(c *Config) {
 		c.Regularisation = RegularisationConfig{Tikhonov: 0.05, Horizontal: 1, Smoothing: -1, Reference: "model"}
 	})
@@ -94,11 +94,22 @@ func TestRegularisedInversions(t *testing.T) {
 	p, c = smallProblem(t, func(c *Config) {
 		c.Regularisation = RegularisationConfig{Tikhonov: -1, TotalVariation: 1.02}
 	})
-	_, startTV := roughness(p, p.Start)
-	_, boundTV := roughness(p, invert(t, p, c).Model)
-	// The limit holds on the stage's grid. On the user's, twice as fine, what was changed is interpolated: 8 % are left of the 20 % without it.
-	if !(plainTV > 1.15*startTV) || !(boundTV < 1.1*startTV) {
-		t.Errorf("the total variation is %.4g of the start's with a limit of 1.02, %.4g without", boundTV/startTV, plainTV/startTV)
+	last, err := newLevel(background, p, c, c.Stages[len(c.Stages)-1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer last.propagator.Close()
+	onGrid := func(vp []float32) float64 {
+		q := *p
+		q.Grid = last.grid
+		_, v := roughness(&q, last.restrict(c, vp))
+		return v
+	}
+	start := onGrid(p.Start)
+	bound, free := onGrid(invert(t, p, c).Model)/start, onGrid(without.Model)/start
+	// The limit holds for the stage's iterate, which the model's restriction to its grid resembles but where water and rock share a cell.
+	if !(free > 1.3) || !(bound < 1.1) {
+		t.Errorf("the total variation is %.4g of the start's with a limit of 1.02, %.4g without", bound, free)
 	}
 }
 

@@ -183,29 +183,33 @@ func (r *Run) Model() []float32 {
 	if r.level == nil || r.method == nil {
 		return model
 	}
-	return r.level.onUsersGrid(r.Problem, r.Config, r.state.Base, r.x)
+	return r.level.onUsersGrid(r.Problem, r.Config, r.state.Base, r.x, 1)
 }
 
-// onUsersGrid adds the change that a stage has made to the model it began with.
-func (l *level) onUsersGrid(p *Problem, c Config, base, x []float32) []float32 {
-	begin := l.restrict(c, base)
-	change := make([]float32, len(x))
-	for i := range x {
-		change[i] = x[i] - begin[i]
-	}
-	out := make([]float32, len(base))
-	l.regrid.Prolong(out, change)
-	for i, b := range base {
-		if p.Mask[i] == 0 || out[i] == 0 {
-			out[i] = b
-			continue
+// transferPasses is how often endStage corrects the user's model for what its restriction lacks of the stage's.
+const transferPasses = 4
+
+// onUsersGrid returns the model on the user's grid that the stage has made of the one it began with. A cell of the stage that mixes water, which keeps
+// its velocity, with rock changes less there than on the stage's grid; further passes let the rock make up for that, without which
+// the next stage would begin with other data than this one ended with.
+func (l *level) onUsersGrid(p *Problem, c Config, base, x []float32, passes int) []float32 {
+	model := append([]float32{}, base...)
+	change, fine := make([]float32, len(x)), make([]float32, len(base))
+	for range passes {
+		now := l.restrict(c, model)
+		for i := range x {
+			change[i] = x[i] - now[i]
 		}
-		out[i] = min(max(b+p.Mask[i]*out[i], float32(c.MinVelocity)), float32(c.MaxVelocity))
+		l.regrid.Prolong(fine, change)
+		for i, v := range model {
+			if m := p.Mask[i]; m != 0 && fine[i] != 0 {
+				model[i] = min(max(v+m*fine[i], float32(c.MinVelocity)), float32(c.MaxVelocity))
+			}
+		}
 	}
-	return out
+	return model
 }
 
-// restrict returns a model of the user's grid on the stage's, within the bounds.
 func (l *level) restrict(c Config, model []float32) []float32 {
 	out := make([]float32, l.grid.Cells())
 	l.regrid.Velocity(out, model)
@@ -275,7 +279,7 @@ func (r *Run) runStage(ctx context.Context) error {
 		switch request {
 		case Stop:
 			r.Say("stage %d ends: %s", r.state.Stage+1, method.Status().Reason)
-			return r.endStage()
+			return r.endStage(ctx)
 		case Accept:
 			copy(r.x, x)
 			done, failure := r.accepted(ctx, stage)
@@ -283,7 +287,7 @@ func (r *Run) runStage(ctx context.Context) error {
 				return failure
 			}
 			if done {
-				return r.endStage()
+				return r.endStage(ctx)
 			}
 			if request, x = method.Pending(); request != Accept {
 				continue // a new mini-batch wants its evaluation
@@ -292,7 +296,7 @@ func (r *Run) runStage(ctx context.Context) error {
 				return failure
 			}
 			if done {
-				return r.endStage()
+				return r.endStage(ctx)
 			}
 		case CurvatureAlong:
 			if e, err = r.multiply(ctx, x); err != nil {
@@ -624,9 +628,13 @@ func (l *Learned) onto(g wave.Grid, st *State) *State {
 }
 
 // endStage puts the stage's change into the model of the user's grid.
-func (r *Run) endStage() error {
-	r.state.Base = r.Model() // of the stage's last iterate
-	ended, misfit := r.state.Stage, r.dataMisfit(r.method.Status().Misfit)
+func (r *Run) endStage(ctx context.Context) error {
+	misfit, err := r.attemptMisfit(ctx)
+	if err != nil {
+		return err
+	}
+	r.state.Base = r.level.onUsersGrid(r.Problem, r.Config, r.state.Base, r.x, transferPasses)
+	ended := r.state.Stage
 	r.state.Stage++
 	if st := r.method.State(); st.Status.Pairs > 0 {
 		r.state.Learned = &Learned{Shape: r.level.grid.Shape, Pairs: st.Status.Pairs, S: st.PairS, Y: st.PairY}

@@ -342,7 +342,13 @@ func TestEvaluatorsGradientMatchesFiniteDifferences(t *testing.T) {
 // the layers' reflections, and what the filters make of a record that ends.
 func TestTruthFitsItsOwnData(t *testing.T) {
 	p, c := smallProblem(t, func(c *Config) { c.MaxVelocity = 5500 })
-	for _, s := range c.Stages {
+	for i, s := range append(slices.Clone(c.Stages), c.Stages...) {
+		// Measured 9.6e-3 and 8.9e-3, the cells of a fourth of a wavelength; 2.9e-2 and 9.5e-3 with filters of zero phase and narrow layers.
+		// Balanced, 1.5e-2 and 1.6e-2: what a grid gets wrong lies in weak arrivals too.
+		most := 1.2e-2
+		if c.Balance = -1; i >= len(c.Stages) {
+			c.Balance, most = 0.7, 2e-2
+		}
 		e, err := NewEvaluator(background, p, c, s)
 		if err != nil {
 			t.Fatal(err)
@@ -356,9 +362,8 @@ func TestTruthFitsItsOwnData(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		// Measured 9.6e-3 and 8.9e-3, the cells of a fourth of a wavelength; 2.9e-2 and 9.5e-3 with filters of zero phase and narrow layers.
-		if !(truth < 1.2e-2*start) {
-			t.Errorf("up to %g Hz the true model's misfit is %.2e of the start's", s.MaxFrequency, truth/start)
+		if !(truth < most*start) {
+			t.Errorf("up to %g Hz, balanced by %g, the true model's misfit is %.2e of the start's", s.MaxFrequency, c.Balance, truth/start)
 		}
 	}
 }
@@ -542,7 +547,7 @@ func (halfLeastSquares) Evaluate(adjoint, synthetic, observed, weight []float32,
 func init() { RegisterMisfit(halfLeastSquares{}) }
 
 func TestRegisteredMisfitDrivesARun(t *testing.T) {
-	p, c := smallProblem(t, func(c *Config) { c.Stages, c.Regularisation.Tikhonov = c.Stages[:1], -1 })
+	p, c := smallProblem(t, func(c *Config) { c.Stages, c.Regularisation.Tikhonov, c.Balance = c.Stages[:1], -1, -1 })
 	want := invert(t, p, c)
 	c.Stages[0].Misfit = "own-least-squares"
 	got := invert(t, p, c)

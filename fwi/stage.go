@@ -19,6 +19,8 @@ type level struct {
 	observed   [][]float32 // gathers at the stage's sampling
 	weights    [][]float32 // per receiver: 0 outside the offset window
 	gain       []float32   // per sample, for both sides of the misfit
+	balance    [][]float32 // the same by shot, [receivers, samples]; nil: ones
+	unbalanced float64     // scale of the misfit without the balance
 	picks      [][]float64 // first arrival of each trace in s; nil: no damping
 	references [][]float64 // from which each trace's window counts, in s; nil: no window
 	mask       []float32
@@ -137,6 +139,11 @@ func newLevel(ctx context.Context, p *Problem, c Config, s Stage) (*level, error
 	if l.scale, err = l.normalisation(p.energy()); err != nil {
 		return nil, err
 	}
+	if c.Balance > 0 && s.Misfit == "least-squares" && s.Encoded == 0 {
+		l.unbalanced = l.scale
+		l.balance = balanceGain(l.observed, l.weights, nt, int(math.Round(1/(s.MaxFrequency*dt))), c.Balance)
+		l.scale = 1 / l.energy()
+	}
 	l.mask = stageMask(l.regrid, p.Mask)
 	if allZero(l.mask) {
 		return nil, fmt.Errorf("on the stage's grid of %s cells the update mask freezes everything", wave.Times("%d", l.grid.Shape))
@@ -210,21 +217,12 @@ const minShare = 1e-6
 func (l *level) normalisation(total float64) (float64, error) {
 	switch l.stage.Misfit {
 	case "least-squares", "student-t", "envelope":
-		var energy float64
-		for i, g := range l.observed {
-			for k, v := range l.gained(i, g) {
-				w := 1.0
-				if l.weights[i] != nil {
-					w = float64(l.weights[i][k/l.survey.NT])
-				}
-				energy += w * float64(v) * float64(v)
-			}
-		}
+		energy := l.energy()
 		// where there is no signal, records cut off at their end still leave some of the energy
-		if share := energy * l.survey.DT / total; !(share > minShare) {
+		if share := energy / total; !(share > minShare) {
 			return 0, fmt.Errorf("between %g and %g Hz the observed data hold %.1e of their energy, too little to fit", l.stage.MinFrequency, l.stage.MaxFrequency, share)
 		}
-		return 1 / (energy * l.survey.DT), nil
+		return 1 / energy, nil
 	}
 	var traces float64
 	for i, g := range l.observed {
@@ -240,6 +238,31 @@ func (l *level) normalisation(total float64) (float64, error) {
 		return 0, fmt.Errorf("no trace is alive between %g and %g Hz: there is nothing to fit", l.stage.MinFrequency, l.stage.MaxFrequency)
 	}
 	return 1 / traces, nil
+}
+
+// energy returns Σ w d² dt of the observed data as least squares hear them.
+func (l *level) energy() float64 {
+	var sum float64
+	for i, g := range l.observed {
+		for k, v := range l.gained(i, g) {
+			w := 1.0
+			if l.weights[i] != nil {
+				w = float64(l.weights[i][k/l.survey.NT])
+			}
+			sum += w * float64(v) * float64(v)
+		}
+	}
+	return sum * l.survey.DT
+}
+
+// withoutBalance returns the level with a misfit of what the records hold.
+func (l *level) withoutBalance() *level {
+	if l.balance == nil {
+		return l
+	}
+	plain := *l
+	plain.balance, plain.scale = nil, l.unbalanced
+	return &plain
 }
 
 // endTaper is the length in periods of the highest frequency over which traces fade out. Records end while waves still
@@ -266,6 +289,11 @@ func (l *level) gained(shot int, traces []float32) []float32 {
 	for at := 0; at < len(traces); at += len(l.gain) {
 		for i, g := range l.gain {
 			out[at+i] = traces[at+i] * g
+		}
+	}
+	if l.balance != nil {
+		for i, g := range l.balance[shot] {
+			out[i] *= g
 		}
 	}
 	if l.picks != nil {

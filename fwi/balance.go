@@ -1,0 +1,63 @@
+package fwi
+
+import "math"
+
+// On Earth and in models, the wave along the surface holds a thousand times the energy of a reflection from depth. Least squares would have the
+// inversion work at the last percent of the former, which no coarse grid predicts, before it hears the latter. What a discrete model
+// cannot predict is about proportional to the arrivals themselves, and errors that are so want residuals in their units
+// (docs/decisions/balance.md).
+
+// balanceFloor is the energy, in units of the mean, below which arrivals are hardly raised any further.
+const balanceFloor = 1e-4
+
+// balanceGain returns (E/m + balanceFloor)^(-power/2) for each sample of some shots' gathers, with the energy E around it, over a window of about
+// `width` samples to half its height, and its mean m over all traces whose weight is positive.
+func balanceGain(gathers, weights [][]float32, nt, width int, power float64) [][]float32 {
+	out := make([][]float32, len(gathers))
+	var sum float64
+	var samples int
+	energy, smoothed := make([]float64, nt), make([]float64, nt)
+	for shot, gather := range gathers {
+		out[shot] = make([]float32, len(gather))
+		for at := 0; at < len(gather); at += nt {
+			for i, v := range gather[at : at+nt] {
+				energy[i] = float64(v) * float64(v)
+			}
+			for range 3 { // about a Gaussian
+				movingMean(smoothed, energy, width)
+				energy, smoothed = smoothed, energy
+			}
+			heard := weights[shot] == nil || weights[shot][at/nt] > 0
+			for i, v := range energy {
+				out[shot][at+i] = float32(v)
+				if heard {
+					sum += v
+					samples++
+				}
+			}
+		}
+	}
+	for _, gain := range out {
+		for i, v := range gain {
+			gain[i] = float32(math.Pow(float64(v)*float64(samples)/sum+balanceFloor, -power/2))
+		}
+	}
+	return out
+}
+
+// movingMean writes the means of about width samples of src around each, zeros beyond its ends. None is negative where src is not.
+func movingMean(dst, src []float64, width int) {
+	half := width / 2
+	var sum float64
+	for i := -half; i < len(src); i++ {
+		if in := i + half; in < len(src) {
+			sum += src[in]
+		}
+		if out := i - half - 1; out >= 0 {
+			sum -= src[out]
+		}
+		if i >= 0 {
+			dst[i] = max(sum, 0) / float64(2*half+1)
+		}
+	}
+}
