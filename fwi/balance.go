@@ -7,12 +7,13 @@ import "math"
 // cannot predict is about proportional to the arrivals themselves, and errors that are so want residuals in their units
 // (docs/decisions/balance.md).
 
-// balanceFloor is the energy, in units of the mean, below which arrivals are hardly raised any further.
-const balanceFloor = 1e-4
+// balanceFloor returns the energy, in units of the mean, below which arrivals are hardly raised any further: a hundred times that of the noise,
+// whose residuals the weak arrivals share, or 1e-4.
+func (l *level) balanceFloor() float64 { return max(1e-4, 100*2*l.noiseMisfit()) }
 
-// balanceGain returns (E/m + balanceFloor)^(-power/2) for each sample of some shots' gathers, with the energy E around it, over a window of about
+// balanceGain returns (E/m + floor)^(-power/2) for each sample of some shots' gathers, with the energy E around it, over a window of about
 // `width` samples to half its height, and its mean m over all traces whose weight is positive.
-func balanceGain(gathers, weights [][]float32, nt, width int, power float64) [][]float32 {
+func balanceGain(gathers, weights [][]float32, nt, width int, power, floor float64) [][]float32 {
 	out := make([][]float32, len(gathers))
 	var sum float64
 	var samples int
@@ -39,7 +40,7 @@ func balanceGain(gathers, weights [][]float32, nt, width int, power float64) [][
 	}
 	for _, gain := range out {
 		for i, v := range gain {
-			gain[i] = float32(math.Pow(float64(v)*float64(samples)/sum+balanceFloor, -power/2))
+			gain[i] = float32(math.Pow(float64(v)*float64(samples)/sum+floor, -power/2))
 		}
 	}
 	return out

@@ -7,7 +7,7 @@ import (
 
 // An arrival and one of a hundredth of its amplitude half a second later, in two traces of which one is silent.
 func TestBalanceRaisesWeakArrivals(t *testing.T) {
-	const nt, late = 400, 250
+	const nt, late, floor = 400, 250, 1e-4
 	dt := 0.004
 	gather := make([]float32, 2*nt)
 	for i := range nt {
@@ -29,21 +29,21 @@ func TestBalanceRaisesWeakArrivals(t *testing.T) {
 		return first, second
 	}
 	for _, power := range []float64{0.5, 0.7} {
-		gain := balanceGain([][]float32{gather}, [][]float32{{1, 0}}, nt, 12, power)[0]
+		gain := balanceGain([][]float32{gather}, [][]float32{{1, 0}}, nt, 12, power, floor)[0]
 		first, second := peak(gather, gain)
 		// The floor, at a hundredth of the mean amplitude, which the silence between arrivals lowers, takes a few percent.
 		if want := math.Pow(0.01, 1-power); math.Abs(second/first/want-1) > 0.1 {
 			t.Errorf("to the power %g the weak arrival has %.4f of the strong one's amplitude, want %.4f", power, second/first, want)
 		}
-		most := math.Pow(balanceFloor, -power/2)
+		most := math.Pow(floor, -power/2)
 		for i, g := range gain[nt:] {
 			if math.Abs(float64(g)/most-1) > 1e-5 {
 				t.Fatalf("sample %d of a silent trace is multiplied by %g, want %g", i, g, most)
 			}
 		}
 	}
-	alone := balanceGain([][]float32{gather[:nt]}, [][]float32{nil}, nt, 12, 0.7)[0]
-	for i, g := range balanceGain([][]float32{gather}, [][]float32{{1, 0}}, nt, 12, 0.7)[0][:nt] {
+	alone := balanceGain([][]float32{gather[:nt]}, [][]float32{nil}, nt, 12, 0.7, floor)[0]
+	for i, g := range balanceGain([][]float32{gather}, [][]float32{{1, 0}}, nt, 12, 0.7, floor)[0][:nt] {
 		if g != alone[i] {
 			t.Fatalf("a trace without weight changes the gain of sample %d from %g to %g", i, alone[i], g)
 		}

@@ -38,7 +38,7 @@ type Config struct {
 	Misfit string `yaml:"misfit,omitempty"`
 	// TimeGain multiplies observed and synthetic traces by (t/duration)^TimeGain before they are compared. 0 is none.
 	TimeGain float64 `yaml:"time_gain,omitempty"`
-	// Balance lets least squares hear weak arrivals: they divide samples by the observed trace's RMS around them to this power. 0 is 0.7, 1 would make
+	// Balance lets least squares hear weak arrivals: they divide samples by the observed trace's RMS around them to this power. 0 is 0.6, 1 would make
 	// all arrivals alike, negative leaves them as they are. Encoded shots and other misfits are not balanced.
 	Balance float64 `yaml:"balance,omitempty"`
 	// RejectTraces, if positive, leaves out traces whose RMS is so many times larger or smaller than the median of the nine receivers around.
@@ -204,7 +204,7 @@ func (c Config) withDefaults() (Config, error) {
 	setFloat(&c.FirstChange, 80)
 	setFloat(&c.MaxChange, 400)
 	setFloat(&c.AttemptMisfit, 0.002)
-	setFloat(&c.Balance, 0.7)
+	setFloat(&c.Balance, 0.6)
 	setFloat(&c.Preconditioner.Power, 0.75)
 	setFloat(&c.Preconditioner.Floor, 0.01)
 	setFloat(&c.Preconditioner.Smoothing, 0.2)

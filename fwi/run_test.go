@@ -347,7 +347,7 @@ func TestTruthFitsItsOwnData(t *testing.T) {
 		// Balanced, 1.5e-2 and 1.6e-2: what a grid gets wrong lies in weak arrivals too.
 		most := 1.2e-2
 		if c.Balance = -1; i >= len(c.Stages) {
-			c.Balance, most = 0.7, 2e-2
+			c.Balance, most = 0.6, 2e-2
 		}
 		e, err := NewEvaluator(background, p, c, s)
 		if err != nil {

@@ -141,7 +141,7 @@ func newLevel(ctx context.Context, p *Problem, c Config, s Stage) (*level, error
 	}
 	if c.Balance > 0 && s.Misfit == "least-squares" && s.Encoded == 0 {
 		l.unbalanced = l.scale
-		l.balance = balanceGain(l.observed, l.weights, nt, int(math.Round(1/(s.MaxFrequency*dt))), c.Balance)
+		l.balance = balanceGain(l.observed, l.weights, nt, int(math.Round(1/(s.MaxFrequency*dt))), c.Balance, l.balanceFloor())
 		l.scale = 1 / l.energy()
 	}
 	l.mask = stageMask(l.regrid, p.Mask)
