@@ -61,6 +61,8 @@ var claims = []claim{
 		"./fwi", []string{"TestTikhonovsDerivatives", "TestDefaultRegularisation", "TestDenoisingMinimises", "TestProjectionKeepsEdges", "TestRegularisedInversions"}},
 	{"Attempts and chosen traces", "Of several attempts from one model the best goes on, to the bits of a run without the others; traces half a period off are left out; noise is judged to a quarter.",
 		"./fwi", []string{"TestTheBestOfSeveralAttemptsGoesOn", "TestTracesOnTheWrongCycleAreLeftOut", "TestNoiseIsJudgedByWhatComesBeforeTheArrivals"}},
+	{"Balance", "Weak arrivals are raised as the power says, silence no further than to the floor; without it a misfit is, to the bit, that of data that were never balanced.",
+		"./fwi", []string{"TestBalanceRaisesWeakArrivals", "TestMisfitWithoutBalance"}},
 	{"Encoded shots", "Misfits and gradients of encoded shots average to those of separate ones.",
 		"./fwi", []string{"TestEncodedMisfitsAverageToThatOfSeparateShots"}},
 	{"Grids of stages", "A coarse model whose cells hold the mean of 1/v² predicts the data of thin beds at least four times as well as one that holds the mean of v or single samples.",
