@@ -87,9 +87,9 @@ func Prepare(ctx context.Context, p *Problem, c Config, say Notice, progress fun
 			c.Stages = slices.DeleteFunc(c.Stages, func(s Stage) bool { return s.Attempt > 1 })
 		}
 		say("schedule: none given; made for the source's band, %.1f–%.1f Hz", low, high)
-		if c.Regularisation.Tikhonov == 0 && c.Misfit == "least-squares" && layered(p.Grid, p.Start, p.Mask) {
+		if c.Regularisation.Tikhonov == 0 && c.Misfit == "least-squares" {
 			c.regularise()
-			say("regularisation: none given; as the start is the same everywhere at a depth, velocities may vary sideways only as the data to %.1f Hz ask for", c.Stages[0].MaxFrequency)
+			say("regularisation: none given; to %.1f Hz the model departs from the start smoothly along the section, unless the data ask for more", c.Stages[0].MaxFrequency)
 		}
 	}
 	for i := range c.Stages {

@@ -1,8 +1,6 @@
 package fwi
 
 import (
-	"math"
-
 	"gofwi/wave"
 )
 
@@ -10,7 +8,7 @@ import (
 type RegularisationConfig struct {
 	// Tikhonov adds Tikhonov/2 · mean(|∂z w|² + Horizontal² |∂h S w|²) to the misfit (that of a model that predicts nothing is one half). w is what Reference
 	// says, S averages along depth, ∂z and ∂h are differences in (m/s)/m between neighbours that the mask lets change. In s²; a stage may change it
-	// (Stage.Tikhonov). 0: none, but where a schedule is made for a start that is the same everywhere at a depth, 0.0018 over the
+	// (Stage.Tikhonov). 0: none, but in the schedule that is made where none is given 0.0018 over the
 	// square of its first stage's highest frequency, while least squares are fitted at that frequency. Negative: none.
 	Tikhonov float64 `yaml:"tikhonov,omitempty"`
 	// Horizontal is the weight of horizontal derivatives. 0 is 10.
@@ -50,8 +48,8 @@ func (c *RegularisationConfig) resolve(stages []Stage, vmin float64) {
 	}
 }
 
-// regularise gives a default schedule, for a start that says nothing of how velocities vary along the section, the regularisation that lets them vary no more than
-// the data ask for (docs/decisions/regularisation.md): all of it while the data are chosen, a tenth with all data, none at higher frequencies.
+// regularise gives a default schedule the regularisation that lets the model depart from its start, along the section, no more roughly than the data ask
+// for (docs/decisions/regularisation.md): all of it while the data are chosen, a tenth with all data, none at higher frequencies.
 func (c *Config) regularise() {
 	first := c.Stages[0].MaxFrequency
 	c.Regularisation.Tikhonov = tikhonovScale / (first * first)
@@ -63,25 +61,6 @@ func (c *Config) regularise() {
 			s.Tikhonov = releasedTikhonov
 		}
 	}
-}
-
-// layered tells whether a model is the same everywhere at a depth, to a hundredth of its mean velocity, in the cells that may change.
-func layered(g wave.Grid, vp, mask []float32) bool {
-	row := g.Cells() / g.Shape[0]
-	var mean, variance, n float64
-	for z := range g.Shape[0] {
-		var sum, squares, cells float64
-		for i := z * row; i < (z+1)*row; i++ {
-			if mask[i] != 0 {
-				v := float64(vp[i])
-				sum, squares, cells = sum+v, squares+v*v, cells+1
-			}
-		}
-		if cells > 0 {
-			mean, variance, n = mean+sum, variance+max(0, squares-sum*sum/cells), n+cells
-		}
-	}
-	return math.Sqrt(variance/n) < 0.01*mean/n
 }
 
 // of returns the regularisation of a stage.

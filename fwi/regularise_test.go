@@ -113,11 +113,11 @@ func TestRegularisedInversions(t *testing.T) {
 	}
 }
 
-// A start without lateral structure is regularised by default, while the lowest frequency is fitted; any other only if asked.
+// A schedule made by default regularises while the lowest frequency is fitted; one that is given only if asked.
 func TestDefaultRegularisation(t *testing.T) {
 	given := func(adjust func(*Config)) (*Problem, Config) {
 		return smallProblem(t, func(c *Config) {
-			c.Stages, c.Start = nil, "gradient"
+			c.Stages = nil
 			if adjust != nil {
 				adjust(c)
 			}
@@ -150,10 +150,9 @@ func TestDefaultRegularisation(t *testing.T) {
 		t.Errorf("resolved again: %+v, %v", resolved.Regularisation, err)
 	}
 	for name, adjust := range map[string]func(*Config){
-		"a smoothed start": func(c *Config) { c.Start = "smooth:250m" },
-		"another misfit":   func(c *Config) { c.Misfit = "correlation" },
-		"a negative one":   func(c *Config) { c.Regularisation.Tikhonov = -1 },
-		"given stages":     func(c *Config) { c.Stages = []Stage{{MaxFrequency: 5.5, Iterations: 3}} },
+		"another misfit": func(c *Config) { c.Misfit = "correlation" },
+		"a negative one": func(c *Config) { c.Regularisation.Tikhonov = -1 },
+		"given stages":   func(c *Config) { c.Stages = []Stage{{MaxFrequency: 5.5, Iterations: 3}} },
 	} {
 		if _, c := given(adjust); c.Regularisation.Tikhonov > 0 || c.Stages[0].Tikhonov != 0 {
 			t.Errorf("%s: the weight is %g", name, c.Regularisation.Tikhonov)

@@ -57,7 +57,7 @@ var claims = []claim{
 		"./fwi", []string{"TestHessianProductIsTheGradientsDerivativeWhereTheDataFit", "TestGaussNewtonTakesFewerIterationsThanLBFGS"}},
 	{"Reach of the misfits", "Least squares pull a late wavelet back from less than 0.6 periods; envelopes from 0.8, transport and, of single arrivals, the adaptive misfit from 2 and more.",
 		"./fwi", []string{"TestMisfitsReachBeyondHalfAPeriod"}},
-	{"Regularisation", "Tikhonov's derivatives are those of its quadratic; denoising by total variation reaches the minimum, the projection keeps edges and its limit; a start that is the same everywhere at a depth is regularised where nothing is given.",
+	{"Regularisation", "Tikhonov's derivatives are those of its quadratic; denoising by total variation reaches the minimum, the projection keeps edges and its limit; the schedule made by default regularises its lowest frequency.",
 		"./fwi", []string{"TestTikhonovsDerivatives", "TestDefaultRegularisation", "TestDenoisingMinimises", "TestProjectionKeepsEdges", "TestRegularisedInversions"}},
 	{"Attempts and chosen traces", "Of several attempts from one model the best goes on, to the bits of a run without the others; traces half a period off are left out; noise is judged to a quarter.",
 		"./fwi", []string{"TestTheBestOfSeveralAttemptsGoesOn", "TestTracesOnTheWrongCycleAreLeftOut", "TestNoiseIsJudgedByWhatComesBeforeTheArrivals"}},
