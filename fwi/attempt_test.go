@@ -34,7 +34,7 @@ func TestTheBestOfSeveralAttemptsGoesOn(t *testing.T) {
 	p, c = smallProblem(t, attempts(3, 1, 1e-9))
 	first := invert(t, p, c)
 	ended, after := ofStage(first, 0), ofStage(first, 2)
-	if len(ofStage(first, 1)) == 0 || after[0].ModelRMS != ended[len(ended)-1].ModelRMS {
+	if len(ofStage(first, 1)) == 0 || math.Abs(after[0].ModelRMS-ended[len(ended)-1].ModelRMS) > 1 { // what the transfer to the user's grid makes up for; the second ends 17 away
 		t.Errorf("where the first attempt is better, what follows begins with another model: %+v after %+v", after[0], ended)
 	}
 
