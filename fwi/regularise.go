@@ -9,7 +9,7 @@ type RegularisationConfig struct {
 	// Tikhonov adds Tikhonov/2 · mean(|∂z w|² + Horizontal² |∂h S w|²) to the misfit (that of a model that predicts nothing is one half). w is what Reference
 	// says, S averages along depth, ∂z and ∂h are differences in (m/s)/m between neighbours that the mask lets change. In s²; a stage may change it
 	// (Stage.Tikhonov). 0: none, but in the schedule that is made where none is given 0.0018 over the
-	// square of its first stage's highest frequency, while least squares are fitted at that frequency. Negative: none.
+	// square of its first stage's highest frequency, while least squares are fitted there, and little of it at the next. Negative: none.
 	Tikhonov float64 `yaml:"tikhonov,omitempty"`
 	// Horizontal is the weight of horizontal derivatives. 0 is 10.
 	Horizontal float64 `yaml:"horizontal,omitempty"`
@@ -28,8 +28,9 @@ const (
 	tikhonovScale = 0.0018
 	// horizontalScale is the default of Horizontal, regularSmoothing of Smoothing in wavelengths.
 	horizontalScale, regularSmoothing = 10, 0.4
-	// releasedTikhonov is the share of the weight that is left when all data are heard.
-	releasedTikhonov = 0.1
+	// releasedTikhonov is the share of the weight that is left when all data are heard, up to releasedFrom times the first stage's frequency: there and at
+	// the next of the schedule's.
+	releasedTikhonov, releasedFrom = 0.1, 1.5
 )
 
 // resolve fills the defaults for a schedule and the slowest velocity in m/s.
@@ -49,15 +50,15 @@ func (c *RegularisationConfig) resolve(stages []Stage, vmin float64) {
 }
 
 // regularise gives a default schedule the regularisation that lets the model depart from its start, along the section, no more roughly than the data ask
-// for (docs/decisions/regularisation.md): all of it while the data are chosen, a tenth with all data, none at higher frequencies.
+// for (docs/decisions/regularisation.md): all of it while the data are chosen, a tenth with all data there and at the next frequency, none at higher ones.
 func (c *Config) regularise() {
 	first := c.Stages[0].MaxFrequency
 	c.Regularisation.Tikhonov = tikhonovScale / (first * first)
 	for i := range c.Stages {
 		switch s := &c.Stages[i]; {
-		case s.MaxFrequency > first:
+		case s.MaxFrequency > releasedFrom*first:
 			s.Tikhonov = -1
-		case lastOfAttempt(c.Stages, i):
+		case s.MaxFrequency > first || lastOfAttempt(c.Stages, i):
 			s.Tikhonov = releasedTikhonov
 		}
 	}

@@ -130,9 +130,9 @@ func TestDefaultRegularisation(t *testing.T) {
 	}
 	for i, s := range c.Stages {
 		want := 0.0
-		if s.MaxFrequency > first {
+		if s.MaxFrequency > 1.5*first {
 			want = -1
-		} else if s.MaxOffset == 0 && !s.Window.any() {
+		} else if s.MaxFrequency > first || s.MaxOffset == 0 && !s.Window.any() {
 			want = releasedTikhonov
 		}
 		if s.Tikhonov != want {
