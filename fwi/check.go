@@ -143,8 +143,7 @@ func (l *level) cycleSkipping(ctx context.Context, c Config, p *Problem) (float6
 // proveOperators returns the relative difference of the two sides of Born's dot product, and the order with which the Taylor remainder of a least-squares
 // misfit falls, for one shot of the stage in float64 with every step stored.
 func (l *level) proveOperators(ctx context.Context, c Config, p *Problem) (dot, slope float64, err error) {
-	o := stageOptions(c, l.stage)
-	o.Density = p.densityOn(l.grid)
+	o := stageOptions(p, c, l.stage, l.grid)
 	o.Storage, o.DT = wave.EveryStep, l.survey.DT
 	shot := len(l.survey.Shots) / 2
 	one := *l.survey

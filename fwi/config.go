@@ -63,7 +63,7 @@ type Config struct {
 	WaveletEvery int `yaml:"wavelet_every,omitempty"`
 	// WaveletLength in s is how far before and after its time zero the filter that makes an estimated wavelet of the given one may reach. 0: as far as the record.
 	WaveletLength float64 `yaml:"wavelet_length,omitempty"`
-	// PointsPerWavelength of a stage's grid at its highest frequency and the slowest velocity. 0 is 4.
+	// PointsPerWavelength of a stage's grid at its highest frequency and the slowest velocity. 0 is 3, with a density 4.
 	PointsPerWavelength float64 `yaml:"points_per_wavelength,omitempty"`
 	// Dispersion says what to do when the user's own grid is coarser than PointsPerWavelength asks: "warn" or "refuse". "" is warn.
 	Dispersion string `yaml:"dispersion,omitempty"`
@@ -161,9 +161,15 @@ const (
 	maxFrequency2D, maxFrequency3D = 25, 8 // Hz
 )
 
-// defaultsFor fills in the defaults of a volume that differ from those of a section.
-func (c Config) defaultsFor(g wave.Grid) Config {
-	if g.Axes() < 3 {
+// Points per wavelength with differences made for them, and with Taylor's.
+const minimaxPoints, taylorPoints = 3, 4
+
+// defaultsFor fills in the defaults that depend on the problem: those of a volume, and of a problem with a density.
+func (c Config) defaultsFor(p *Problem) Config {
+	if p.Density != nil && c.PointsPerWavelength == 0 {
+		c.PointsPerWavelength = taylorPoints
+	}
+	if p.Grid.Axes() < 3 {
 		return c
 	}
 	if c.Layer == 0 {
@@ -208,7 +214,7 @@ func (c Config) withDefaults() (Config, error) {
 	setFloat(&c.Preconditioner.Power, 0.75)
 	setFloat(&c.Preconditioner.Floor, 0.01)
 	setFloat(&c.Preconditioner.Smoothing, 0.2)
-	setFloat(&c.PointsPerWavelength, 4)
+	setFloat(&c.PointsPerWavelength, minimaxPoints)
 	setString(&c.Dispersion, "warn")
 	setString(&c.Storage, autoStorage)
 	setString(&c.Backend, wave.Auto)

@@ -63,7 +63,9 @@ func dataModel(p *Problem, c Config) (wave.Grid, []float32, wave.Options, error)
 	// What the layers of this fine grid let back at the lowest frequencies, those of the stages' coarse ones would not: the inversion would look for it
 	// in the model's deep corners.
 	o.LayerFrequency = low
-	o.Density = p.densityOn(g)
+	if o.Density = p.densityOn(g); o.Density == nil {
+		o.PointsPerWavelength = max(vmin/(high*g.MaxSpacing()), differencePoints[0])
+	}
 	if g.Axes() == 3 {
 		o.Layer = c.Layer // wider ones would be most of a small volume
 	} else {

@@ -178,6 +178,7 @@ func FullBand(c Config) Stage {
 type StagePlan struct {
 	Stage               Stage
 	Grid                wave.Grid
+	Options             wave.Options // of the propagator
 	Plan                wave.Plan
 	PointsPerWavelength float64
 	PhaseError          float64 // relative, at the highest frequency and slowest velocity
@@ -194,18 +195,20 @@ func PlanStages(p *Problem, c Config) ([]StagePlan, error) {
 	vmin := c.slowest(p)
 	var plans []StagePlan
 	for i, s := range c.Stages {
-		o := stageOptions(c, s)
-		o.MaxFrequency = min(s.MaxFrequency, high)
-		g := c.stageGrid(p.Grid, o.MaxFrequency, vmin)
-		o.Density = p.densityOn(g)
+		top := min(s.MaxFrequency, high)
+		g := c.stageGrid(p.Grid, top, vmin)
+		o := stageOptions(p, c, s, g)
+		o.MaxFrequency = top
 		propagator, err := wave.NewPropagator(g, p.Survey, o)
 		if err != nil {
 			return nil, fmt.Errorf("stage %d: %w", i+1, err)
 		}
 		plan := propagator.Plan()
 		propagator.Close()
-		out := StagePlan{Stage: s, Grid: g, Plan: plan, PointsPerWavelength: plan.PointsPerWavelength(g, vmin)}
-		out.PhaseError = wave.PhaseError(c.Order, g.MaxSpacing(), 1e-3*plan.DT, o.MaxFrequency, vmin) // the time step's is converted away
+		out := StagePlan{Stage: s, Grid: g, Options: o, Plan: plan, PointsPerWavelength: plan.PointsPerWavelength(g, vmin)}
+		if out.PhaseError, err = o.PhaseError(g.MaxSpacing(), 1e-3*plan.DT, top, vmin); err != nil { // the time step's is converted away
+			return nil, err
+		}
 		shots := len(p.Survey.Shots)
 		if n := max(s.Shots, s.Encoded); n > 0 {
 			shots = n

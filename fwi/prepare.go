@@ -27,7 +27,7 @@ func Prepare(ctx context.Context, p *Problem, c Config, say Notice, progress fun
 	case c.Start == startInFile:
 		return c, fmt.Errorf("the configuration says start: %s, but the file holds no /start/vp", startInFile)
 	}
-	c, err := c.defaultsFor(p.Grid).withDefaults()
+	c, err := c.defaultsFor(p).withDefaults()
 	if err != nil {
 		return c, err
 	}

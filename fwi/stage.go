@@ -53,11 +53,19 @@ func (c Config) storage() wave.Storage {
 	return wave.Storage(c.Storage)
 }
 
-// stageOptions returns the propagator's options on a stage's grid.
-func stageOptions(c Config, s Stage) wave.Options {
+// differencePoints bounds the points per wavelength that second differences are made for: below, the grid is too coarse for any; above, they are exact to round-off.
+var differencePoints = [2]float64{2.5, 8}
+
+// stageOptions returns the propagator's options for a stage on its grid.
+func stageOptions(p *Problem, c Config, s Stage, g wave.Grid) wave.Options {
 	// The step's dispersion is in the stage's data (converter), so it may be as long as is stable.
-	return wave.Options{MaxVelocity: c.MaxVelocity, Courant: 0.95, Order: c.Order, FreeSurface: c.FreeSurface, Layer: c.Layer,
-		MaxFrequency: s.MaxFrequency, Backend: c.Backend, Storage: c.storage(), ScratchDir: c.ScratchDir, Threads: c.Threads, MemoryLimit: c.MemoryLimit}
+	o := wave.Options{MaxVelocity: c.MaxVelocity, Courant: 0.95, Order: c.Order, FreeSurface: c.FreeSurface, Layer: c.Layer, MaxFrequency: s.MaxFrequency,
+		Density: p.densityOn(g), Backend: c.Backend, Storage: c.storage(), ScratchDir: c.ScratchDir, Threads: c.Threads, MemoryLimit: c.MemoryLimit}
+	if o.Density == nil { // a density that jumps between cells asks for weights of small negative terms (kernels.Potential): Taylor's
+		points := c.slowest(p) / (s.MaxFrequency * g.MaxSpacing())
+		o.PointsPerWavelength = min(max(points, differencePoints[0]), differencePoints[1])
+	}
+	return o
 }
 
 // newLevel filters, resamples and thins the data of a problem for one stage.
@@ -69,8 +77,8 @@ func newLevel(ctx context.Context, p *Problem, c Config, s Stage) (*level, error
 	top := min(s.MaxFrequency, high)
 	l := &level{stage: s, waveletLength: c.WaveletLength, grid: c.stageGrid(p.Grid, top, c.slowest(p))}
 	l.regrid = wave.NewRegrid(p.Grid, l.grid)
-	o := stageOptions(c, s)
-	o.MaxFrequency, o.Density = top, p.densityOn(l.grid)
+	o := stageOptions(p, c, s, l.grid)
+	o.MaxFrequency = top
 	plan, err := wave.NewPropagator(l.grid, p.Survey, o)
 	if err != nil {
 		return nil, err

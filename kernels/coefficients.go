@@ -33,7 +33,7 @@ func CheckOrder(order int) error {
 	return nil
 }
 
-// Weights returns the weights of the first and the second difference for unit spacing: D1's antisymmetric, D2's symmetric about the first.
+// Weights returns Taylor's weights of the first and the second difference for unit spacing: D1's antisymmetric, D2's symmetric about the first.
 // They must not be changed.
 func Weights(order int) (d1, d2 []float64) { return d1Weights[order/2], d2Weights[order/2] }
 
@@ -41,12 +41,11 @@ func Weights(order int) (d1, d2 []float64) { return d1Weights[order/2], d2Weight
 func LayerRadius(order int) int { return min(order/2, 2) }
 
 // MaxTimeStep returns the largest stable time step in seconds of the second-order scheme for velocities up to vmax (m/s)
-// on the given spacings (m): the von Neumann limit 2 / (vmax sqrt(Σ_d |symbol of D2_d at Nyquist|)).
-func MaxTimeStep(order int, vmax float64, spacing ...float64) float64 {
-	d2 := d2Weights[order/2]
-	nyquist := -d2[0]
-	for k := 1; k < len(d2); k++ {
-		nyquist -= 2 * d2[k] * math.Cos(math.Pi*float64(k))
+// on the given spacings (m) and with the weights d2 of the second difference: the von Neumann limit 2 / (vmax sqrt(Σ_d |symbol of D2_d at Nyquist|)).
+func MaxTimeStep(d2 []float64, vmax float64, spacing ...float64) float64 {
+	nyquist := math.Abs(d2[0]) // the symbol there, as signs alternate
+	for _, w := range d2[1:] {
+		nyquist += 2 * math.Abs(w)
 	}
 	var sum float64
 	for _, h := range spacing {
@@ -55,17 +54,21 @@ func MaxTimeStep(order int, vmax float64, spacing ...float64) float64 {
 	return 2 / (vmax * math.Sqrt(sum))
 }
 
-// PhaseVelocityError returns the relative error of the phase velocity, numerical over true minus one, of a plane wave along a grid axis with
-// the given number of points per wavelength and CFL number v·dt/h.
-func PhaseVelocityError(order int, pointsPerWavelength, cfl float64) float64 {
-	d2 := d2Weights[order/2]
-	kh := 2 * math.Pi / pointsPerWavelength
-	symbol := -d2[0]
+// symbol returns the eigenvalue of minus the second difference at the wavenumber κ per cell.
+func symbol(d2 []float64, kappa float64) float64 {
+	s := -d2[0]
 	for k := 1; k < len(d2); k++ {
-		symbol -= 2 * d2[k] * math.Cos(kh*float64(k))
+		s -= 2 * d2[k] * math.Cos(kappa*float64(k))
 	}
+	return s
+}
+
+// PhaseVelocityError returns the relative error of the phase velocity, numerical over true minus one, of a plane wave along a grid axis with
+// the given number of points per wavelength and CFL number v·dt/h, for the weights d2 of the second difference.
+func PhaseVelocityError(d2 []float64, pointsPerWavelength, cfl float64) float64 {
+	kh := 2 * math.Pi / pointsPerWavelength
 	// 4 sin²(ω dt/2) = cfl² symbol
-	s := cfl * math.Sqrt(symbol) / 2
+	s := cfl * math.Sqrt(symbol(d2, kh)) / 2
 	if s > 1 {
 		return math.Inf(1)
 	}

@@ -132,8 +132,8 @@ func (s *CPU[T]) init2D() {
 		c.free_surface = 1
 	}
 	c.d1 = s.doubles(d1Weights[radius], 1)
-	c.d2z = s.doubles(d2Weights[radius], 1/(d.Spacing[0]*d.Spacing[0]))
-	c.d2x = s.doubles(d2Weights[radius], 1/(d.Spacing[1]*d.Spacing[1]))
+	c.d2z = s.doubles(d.SecondDifference(), 1/(d.Spacing[0]*d.Spacing[0]))
+	c.d2x = s.doubles(d.SecondDifference(), 1/(d.Spacing[1]*d.Spacing[1]))
 	c.iz, c.ix = C.double(1/d.Spacing[0]), C.double(1/d.Spacing[1])
 
 	field := func() unsafe.Pointer { return s.plane(rows, stride, halo, lanes) }

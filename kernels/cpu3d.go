@@ -37,7 +37,7 @@ func (s *CPU[T]) init3D(threads int) error {
 	}
 	c.d1 = s.doubles(d1Weights[radius], 1)
 	for axis, weights := range []**C.double{&c.d2z, &c.d2y, &c.d2x} {
-		*weights = s.doubles(d2Weights[radius], 1/(d.Spacing[axis]*d.Spacing[axis]))
+		*weights = s.doubles(d.SecondDifference(), 1/(d.Spacing[axis]*d.Spacing[axis]))
 	}
 	c.iz, c.iy, c.ix = C.double(1/d.Spacing[0]), C.double(1/d.Spacing[1]), C.double(1/d.Spacing[2])
 

@@ -30,7 +30,7 @@ func Potential(d *Domain, density []float64) ([]float64, error) {
 		}
 		s[c] = 1 / math.Sqrt(rho)
 	}
-	weights := d2Weights[d.Order/2]
+	weights := d.SecondDifference()
 	w := make([]float64, len(s))
 	stride := len(s)
 	for axis, n := range d.Shape {

@@ -17,8 +17,8 @@ type Equation struct {
 	Constants []Constant // numbers besides the velocity, in the order of Domain.Constants
 	// Irreversible: a solver cannot take its steps back in time (TurnBack). Storage by boundary strips is not offered.
 	Irreversible bool
-	// MaxTimeStep returns the largest stable time step in seconds for velocities up to vmax (m/s).
-	MaxTimeStep func(order int, vmax float64, spacing ...float64) float64
+	// MaxTimeStep returns the largest stable time step in seconds for velocities up to vmax (m/s) with the weights d2 of the second difference.
+	MaxTimeStep func(d2 []float64, vmax float64, spacing ...float64) float64
 	// Reference makes the oracle: plain Go in float64, written for the eye.
 	Reference func(d Domain) (Solver[float64], error)
 	// Float32 and Float64 are the fast solvers.

@@ -34,7 +34,7 @@ func NewReference(d Domain) (*Reference, error) {
 	if err := d.Validate(); err != nil {
 		return nil, err
 	}
-	s := &Reference{Step: acousticStep, domain: d, d1: d1Weights[d.Order/2], d2: d2Weights[d.Order/2], m: make([]float64, d.Cells())}
+	s := &Reference{Step: acousticStep, domain: d, d1: d1Weights[d.Order/2], d2: d.SecondDifference(), m: make([]float64, d.Cells())}
 	s.stride, s.index, s.memory = make([]int, len(d.Shape)), make([][]int, len(d.Shape)), make([][2][]float64, len(d.Shape))
 	stride := 1
 	for axis := len(d.Shape) - 1; axis >= 0; axis-- {

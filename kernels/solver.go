@@ -1,6 +1,9 @@
 package kernels
 
-import "fmt"
+import (
+	"fmt"
+	"math"
+)
 
 // Real is the type of the fields.
 type Real interface{ float32 | float64 }
@@ -8,10 +11,12 @@ type Real interface{ float32 | float64 }
 // Domain describes what a solver steps on: the grid, absorbing layers included, and constants of the equation. Axes are in the order
 // (z, x) or (z, y, x).
 type Domain struct {
-	Shape       []int     // cells per axis
-	Spacing     []float64 // m per axis
-	Order       int       // in space: 2, 4, 6 or 8
-	FreeSurface bool      // row 0 of z is a free surface: u = 0 there and odd above
+	Shape   []int     // cells per axis
+	Spacing []float64 // m per axis
+	Order   int       // in space: 2, 4, 6 or 8
+	// D2 are weights of the second difference for unit spacing in place of Taylor's, as MinimaxWeights returns them: as many, and their sum about the middle is zero.
+	D2          []float64
+	FreeSurface bool // row 0 of z is a free surface: u = 0 there and odd above
 	// CPML coefficients per axis and cell along it: zero away from the layers. Memory variables advance as
 	// memory = b·memory + a·drive (acoustic.h).
 	A, B [][]float64
@@ -20,6 +25,14 @@ type Domain struct {
 	// Time step in s and the equation's constants, for equations that have constants: M is all that the acoustic one needs.
 	DT        float64
 	Constants []float64
+}
+
+// SecondDifference returns the weights with which D2 is stepped, for unit spacing.
+func (d *Domain) SecondDifference() []float64 {
+	if d.D2 != nil {
+		return d.D2
+	}
+	return d2Weights[d.Order/2]
 }
 
 // NX returns the number of cells along x, the axis whose cells are neighbours in memory.
@@ -38,6 +51,14 @@ func (d *Domain) Cells() int {
 func (d *Domain) Validate() error {
 	if err := CheckOrder(d.Order); err != nil {
 		return err
+	}
+	if d.D2 != nil {
+		if len(d.D2) != d.Order/2+1 {
+			return fmt.Errorf("order %d in space has %d weights of the second difference, not %d", d.Order, d.Order/2+1, len(d.D2))
+		}
+		if rest := symbol(d.D2, 0); !(math.Abs(rest) <= 1e-12*math.Abs(d.D2[0])) {
+			return fmt.Errorf("the weights %v of the second difference make %g of a constant, not zero", d.D2, -rest)
+		}
 	}
 	axes := len(d.Shape)
 	if axes != 2 && axes != 3 || len(d.Spacing) != axes || len(d.A) != axes || len(d.B) != axes {

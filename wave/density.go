@@ -45,7 +45,7 @@ func (p *PropagatorOf[T]) takeDensity() ([]float64, error) {
 	}
 	rho := make([]float64, p.layout.cells())
 	extend(&p.layout, rho, given)
-	d := kernels.Domain{Shape: p.layout.shape, Spacing: p.grid.Spacing, Order: o.Order, FreeSurface: o.FreeSurface}
+	d := kernels.Domain{Shape: p.layout.shape, Spacing: p.grid.Spacing, Order: o.Order, D2: p.weights, FreeSurface: o.FreeSurface}
 	potential, err := kernels.Potential(&d, rho)
 	if err != nil {
 		return nil, err

@@ -223,7 +223,7 @@ func TestPotentialBoundsTheStepAndRefusesWhatWouldGrow(t *testing.T) {
 			t.Fatal(err)
 		}
 		const v = 2000.0
-		free := kernels.MaxTimeStep(order, v, d.Spacing...)
+		free := kernels.MaxTimeStep(d.SecondDifference(), v, d.Spacing...)
 		limit := kernels.LimitWithPotential(free, v, potential)
 		for _, c := range []struct {
 			dt    float64

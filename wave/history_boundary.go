@@ -38,7 +38,7 @@ func countCells(runs []cellRun) int {
 // newInterior returns the interior of a domain.
 func newInterior(d kernels.Domain) (*interior, error) {
 	radius := d.Order / 2
-	in := &interior{domain: kernels.Domain{Spacing: d.Spacing, Order: d.Order, FreeSurface: d.FreeSurface, DT: d.DT, Constants: d.Constants}}
+	in := &interior{domain: kernels.Domain{Spacing: d.Spacing, Order: d.Order, D2: d.D2, FreeSurface: d.FreeSurface, DT: d.DT, Constants: d.Constants}}
 	for axis, n := range d.Shape {
 		low, high := 0, n
 		for low < n && d.A[axis][low] != 0 {

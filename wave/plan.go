@@ -134,7 +134,11 @@ func AvailableMemory() int {
 }
 
 // PhaseError returns the relative error of the numerical phase velocity along a grid axis for waves of the given frequency (Hz)
-// and velocity (m/s): positive is too fast.
-func PhaseError(order int, h, dt, frequency, velocity float64) float64 {
-	return kernels.PhaseVelocityError(order, velocity/(frequency*h), velocity*dt/h)
+// and velocity (m/s) with the options' differences, on a spacing h in m with steps of dt seconds: positive is too fast.
+func (o Options) PhaseError(h, dt, frequency, velocity float64) (float64, error) {
+	d2, err := o.secondDifference()
+	if err != nil {
+		return 0, err
+	}
+	return kernels.PhaseVelocityError(d2, velocity/(frequency*h), velocity*dt/h), nil
 }

@@ -24,6 +24,7 @@ type PropagatorOf[T float32 | float64] struct {
 	options      Options
 	equation     *kernels.Equation
 	solvers      kernels.Solvers[T]
+	weights      []float64 // of the second difference
 	layout       layout
 	domain       kernels.Domain
 	plan         Plan
@@ -95,6 +96,9 @@ func NewPropagatorOf[T float32 | float64](g Grid, s *Survey, o Options) (*Propag
 	if err := p.chooseSolvers(); err != nil {
 		return nil, err
 	}
+	if p.weights, err = o.secondDifference(); err != nil {
+		return nil, err
+	}
 	constants, err := p.equation.Values(o.Constants)
 	if err != nil {
 		return nil, err
@@ -117,7 +121,7 @@ func NewPropagatorOf[T float32 | float64](g Grid, s *Survey, o Options) (*Propag
 	if n := p.layout.cells(); n > math.MaxInt32 {
 		return nil, fmt.Errorf("%s cells with absorbing layers are %d, more than the %d that the kernels can number: coarsen the grid", Times("%d", p.layout.shape), n, math.MaxInt32)
 	}
-	limit := p.equation.MaxTimeStep(o.Order, o.MaxVelocity, g.Spacing...)
+	limit := p.equation.MaxTimeStep(p.weights, o.MaxVelocity, g.Spacing...)
 	potential, err := p.takeDensity()
 	if err != nil {
 		return nil, err
@@ -129,7 +133,7 @@ func NewPropagatorOf[T float32 | float64](g Grid, s *Survey, o Options) (*Propag
 	if err != nil {
 		return nil, err
 	}
-	p.domain = kernels.Domain{Shape: p.layout.shape, Spacing: g.Spacing, Order: o.Order, FreeSurface: o.FreeSurface, DT: dt, Constants: constants, Potential: potential}
+	p.domain = kernels.Domain{Shape: p.layout.shape, Spacing: g.Spacing, Order: o.Order, D2: p.weights, FreeSurface: o.FreeSurface, DT: dt, Constants: constants, Potential: potential}
 	for axis, sides := range added {
 		a, b := cpmlCoefficients(p.domain.Shape[axis], sides[0], sides[1], g.Spacing[axis], dt, o.MaxVelocity, o.LayerFrequency)
 		p.domain.A, p.domain.B = append(p.domain.A, a), append(p.domain.B, b)

@@ -105,7 +105,7 @@ func steps3D(d *cuda.Device, n, layer, order, steps int, bandwidth float64) erro
 	}
 	defer batch.Close()
 	m := make([]float32, domain.Cells())
-	vdt := 0.5 * kernels.MaxTimeStep(order, 1, domain.Spacing...)
+	vdt := 0.5 * kernels.MaxTimeStep(domain.SecondDifference(), 1, domain.Spacing...)
 	for i := range m {
 		m[i] = float32(vdt * vdt * (1 + 0.1*math.Sin(float64(i))))
 	}

@@ -191,7 +191,7 @@ func measureKernels(g grid, order, layers int, set string) (forward, adjoint flo
 	}
 	defer s.Close()
 	s.WholeGrid = true
-	dt := 0.8 * kernels.MaxTimeStep(order, velocity, d.Spacing...)
+	dt := 0.8 * kernels.MaxTimeStep(d.SecondDifference(), velocity, d.Spacing...)
 	m := make([]float32, d.Cells())
 	for i := range m {
 		m[i] = float32(velocity * velocity * dt * dt)

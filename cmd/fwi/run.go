@@ -288,8 +288,8 @@ const measuredSteps = 2e10
 // measureGradient returns the seconds that a gradient of all shots of a stage takes, from a gradient of as many shots as are stepped side
 // by side, of records cut short if that alone would be long.
 func measureGradient(ctx context.Context, p *fwi.Problem, c fwi.Config, s fwi.StagePlan) (float64, error) {
-	o := wave.Options{MaxVelocity: c.MaxVelocity, DT: s.Plan.DT, Order: c.Order, FreeSurface: c.FreeSurface, Layer: c.Layer, MaxFrequency: s.Stage.MaxFrequency,
-		Backend: s.Plan.Backend, Storage: s.Plan.Storage, ScratchDir: c.ScratchDir, Threads: c.Threads, MemoryLimit: c.MemoryLimit}
+	o := s.Options
+	o.DT, o.Backend, o.Storage = s.Plan.DT, s.Plan.Backend, s.Plan.Storage
 	shots := min(len(p.Survey.Shots), s.Plan.Workers)
 	all := s.Points / float64(len(p.Survey.Shots)) * float64(shots)
 	if s.Stage.Shots > 0 {

@@ -172,7 +172,7 @@ func (j *job[T]) setGeometry(d *kernels.Domain, g *geometry) {
 	if g.axes == 3 {
 		spacing[1] = d.Spacing[1]
 	}
-	d1, d2 := kernels.Weights(d.Order)
+	d1, _ := kernels.Weights(d.Order)
 	for k := range j.axis {
 		a := &j.axis[k]
 		a.cells, a.low, a.high, a.length = int32(g.shape[k]), int32(g.layer[k][0]), int32(g.layer[k][1]), int32(g.length(k))
@@ -184,7 +184,7 @@ func (j *job[T]) setGeometry(d *kernels.Domain, g *geometry) {
 				a.d1[i] = T(w * (1 / spacing[k]))
 			}
 		}
-		for i, w := range d2 {
+		for i, w := range d.SecondDifference() {
 			a.d2[i] = T(w / (spacing[k] * spacing[k]))
 		}
 	}

@@ -76,7 +76,13 @@ func newProblem[T kernels.Real](c testCase, shots int) *problem[T] {
 		d.A, d.B = append(d.A, a), append(d.B, b)
 	}
 	p := &problem[T]{domain: d, m: make([]T, cells), deltaM: make([]T, cells)}
-	limit := kernels.MaxTimeStep(c.order, 1, d.Spacing...)
+	if c.freeSurface { // these cases have weights of their own
+		var err error
+		if d.D2, err = kernels.MinimaxWeights(c.order, 3); err != nil {
+			panic(err)
+		}
+	}
+	limit := kernels.MaxTimeStep(d.SecondDifference(), 1, d.Spacing...)
 	for i := range p.m {
 		v := limit * (0.5 + 0.4*rng.Float64())
 		p.m[i], p.deltaM[i] = T(v*v), T(0.1*v*v*rng.NormFloat64())
