@@ -63,7 +63,7 @@ type Config struct {
 	WaveletEvery int `yaml:"wavelet_every,omitempty"`
 	// WaveletLength in s is how far before and after its time zero the filter that makes an estimated wavelet of the given one may reach. 0: as far as the record.
 	WaveletLength float64 `yaml:"wavelet_length,omitempty"`
-	// PointsPerWavelength of a stage's grid at its highest frequency and the slowest velocity. 0 is 3, with a density 4.
+	// PointsPerWavelength of a stage's grid at its highest frequency and the slowest velocity, a third more down. 0 is 3, with a density 4.
 	PointsPerWavelength float64 `yaml:"points_per_wavelength,omitempty"`
 	// Dispersion says what to do when the user's own grid is coarser than PointsPerWavelength asks: "warn" or "refuse". "" is warn.
 	Dispersion string `yaml:"dispersion,omitempty"`
@@ -122,6 +122,7 @@ type Stage struct {
 	MinFrequency   float64 `yaml:"min_frequency"`             // Hz, pass band of the data; 0: no high-pass
 	MaxFrequency   float64 `yaml:"max_frequency"`             // Hz
 	Iterations     int     `yaml:"iterations"`                // at most
+	Every          int     `yaml:"every,omitempty"`           // hears every so many-th shot, the same throughout; 0: all
 	Shots          int     `yaml:"shots,omitempty"`           // size of the mini-batches, 0: all shots
 	Variance       float64 `yaml:"variance,omitempty"`        // mini-batches grow while gradients of two differ by more than this fraction, 0: they do not
 	Encoded        int     `yaml:"encoded,omitempty"`         // sums of all shots with random signs, so many, in place of the shots; drawn anew every four iterations
@@ -162,7 +163,7 @@ const (
 )
 
 // Points per wavelength with differences made for them, and with Taylor's.
-const minimaxPoints, taylorPoints = 3, 4
+const bandPoints, taylorPoints = 3, 4
 
 // defaultsFor fills in the defaults that depend on the problem: those of a volume, and of a problem with a density.
 func (c Config) defaultsFor(p *Problem) Config {
@@ -214,7 +215,7 @@ func (c Config) withDefaults() (Config, error) {
 	setFloat(&c.Preconditioner.Power, 0.75)
 	setFloat(&c.Preconditioner.Floor, 0.01)
 	setFloat(&c.Preconditioner.Smoothing, 0.2)
-	setFloat(&c.PointsPerWavelength, minimaxPoints)
+	setFloat(&c.PointsPerWavelength, bandPoints)
 	setString(&c.Dispersion, "warn")
 	setString(&c.Storage, autoStorage)
 	setString(&c.Backend, wave.Auto)
@@ -271,9 +272,9 @@ func (c Config) withDefaults() (Config, error) {
 		}
 	}
 	for i, s := range c.Stages {
-		if !(s.MaxFrequency > s.MinFrequency) || !(s.MinFrequency >= 0) || s.Iterations < 1 || s.Shots < 0 || s.MaxOffset < 0 || !(s.Damping >= 0) || math.IsNaN(s.Tikhonov) || math.IsInf(s.Tikhonov, 0) || s.Tolerance < 0 || !(s.Variance >= 0) || s.Variance > 0 && s.Shots == 0 {
-			err = errors.Join(err, fmt.Errorf("stage %d is impossible: %g to %g Hz, %d iterations, %d shots, offsets to %g m, tolerance %g, variance %g (which needs shots to begin with)",
-				i+1, s.MinFrequency, s.MaxFrequency, s.Iterations, s.Shots, s.MaxOffset, s.Tolerance, s.Variance))
+		if !(s.MaxFrequency > s.MinFrequency) || !(s.MinFrequency >= 0) || s.Iterations < 1 || s.Shots < 0 || s.Every < 0 || s.Every > 1 && (s.Shots > 0 || s.Encoded > 0) || s.MaxOffset < 0 || !(s.Damping >= 0) || math.IsNaN(s.Tikhonov) || math.IsInf(s.Tikhonov, 0) || s.Tolerance < 0 || !(s.Variance >= 0) || s.Variance > 0 && s.Shots == 0 {
+			err = errors.Join(err, fmt.Errorf("stage %d is impossible: %g to %g Hz, %d iterations, %d shots (without every %d-th alone), offsets to %g m, tolerance %g, variance %g (which needs shots to begin with)",
+				i+1, s.MinFrequency, s.MaxFrequency, s.Iterations, s.Shots, s.Every, s.MaxOffset, s.Tolerance, s.Variance))
 		}
 		if !(s.MinCorrelation >= 0) || s.MinCorrelation >= 1 {
 			err = errors.Join(err, fmt.Errorf("stage %d wants traces that correlate by %g or more: 0, for all, or a number below 1", i+1, s.MinCorrelation))

@@ -180,6 +180,7 @@ type StagePlan struct {
 	Grid                wave.Grid
 	Options             wave.Options // of the propagator
 	Plan                wave.Plan
+	Shots               int // of an evaluation
 	PointsPerWavelength float64
 	PhaseError          float64 // relative, at the highest frequency and slowest velocity
 	Points              float64 // solver points × steps × shots of one solve of all shots
@@ -213,6 +214,10 @@ func PlanStages(p *Problem, c Config) ([]StagePlan, error) {
 		if n := max(s.Shots, s.Encoded); n > 0 {
 			shots = n
 		}
+		if s.Every > 1 {
+			shots = len(everyShot(p.Survey.AllShots(), s.Every))
+		}
+		out.Shots = shots
 		out.Points = float64(plan.Points()) * p.Survey.Duration() / plan.DT * float64(shots)
 		if out.PointsPerWavelength < 0.9*c.PointsPerWavelength && c.Dispersion == "refuse" {
 			return nil, fmt.Errorf("stage %d: %.1f points per wavelength at %.1f Hz and %.0f m/s on the grid's %.3g m, fewer than the %.1f wanted: phase velocities are off by %.2g %%; give a finer model or end the schedule at %.1f Hz",

@@ -437,6 +437,10 @@ func (r *Run) drawBatch() error {
 		r.state.Batch++
 		return r.encode()
 	}
+	if every := r.Config.Stages[r.state.Stage].Every; every > 1 {
+		r.state.Shots = everyShot(r.state.Shots, every)
+		return nil
+	}
 	if size == 0 || size >= n {
 		return nil
 	}
@@ -444,6 +448,15 @@ func (r *Run) drawBatch() error {
 	r.state.Shots = spreadShots(r.state.Shots, size, rng.Float64())
 	r.state.Batch++
 	return nil
+}
+
+// everyShot returns every so many-th of the shots, as many left out before the first as after the last.
+func everyShot(shots []int, every int) []int {
+	var out []int
+	for i := (len(shots) - 1) % every / 2; i < len(shots); i += every {
+		out = append(out, shots[i])
+	}
+	return out
 }
 
 // encode makes the encoded shots of the current draw.

@@ -154,8 +154,9 @@ func TestResumedRunEndsWithTheSameBits(t *testing.T) {
 		make   problem
 		adjust func(*Config)
 	}{
-		"all shots":    {smallProblem, nil},
-		"mini-batches": {smallProblem, func(c *Config) { c.Stages[0].Shots, c.Stages[0].Iterations, c.Iterations = 3, 6, 6 }},
+		"all shots":        {smallProblem, nil},
+		"every other shot": {smallProblem, func(c *Config) { c.Stages[0].Every = 2 }},
+		"mini-batches":     {smallProblem, func(c *Config) { c.Stages[0].Shots, c.Stages[0].Iterations, c.Iterations = 3, 6, 6 }},
 		"growing batches": {smallProblem, func(c *Config) {
 			c.Stages = []Stage{{MaxFrequency: 5.5, Iterations: 10, Shots: 2, Variance: 0.2}}
 			c.Iterations = 0

@@ -14,7 +14,7 @@ type Domain struct {
 	Shape   []int     // cells per axis
 	Spacing []float64 // m per axis
 	Order   int       // in space: 2, 4, 6 or 8
-	// D2 are weights of the second difference for unit spacing in place of Taylor's, as MinimaxWeights returns them: as many, and their sum about the middle is zero.
+	// D2 are weights of the second difference for unit spacing in place of Taylor's, as BandWeights returns them: as many, and their sum about the middle is zero.
 	D2          []float64
 	FreeSurface bool // row 0 of z is a free surface: u = 0 there and odd above
 	// CPML coefficients per axis and cell along it: zero away from the layers. Memory variables advance as

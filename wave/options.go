@@ -89,12 +89,12 @@ type Options struct {
 	Density []float32
 	// Order in space: 2, 4, 6 or 8. 0 is 8.
 	Order int
-	// PointsPerWavelength is the fewest that waves have on the grid, above 2. The second differences in space are made for so many (kernels.MinimaxWeights): at
-	// order 8 three points are then as good as six with Taylor's. 0: Taylor's, whose error falls with Order as the grid is refined.
+	// PointsPerWavelength is the fewest that waves have on the grid, above 2. The second differences in space are made for a band that ends there (kernels.BandWeights): at
+	// order 8 three points are then better than four with Taylor's. 0: Taylor's, whose error falls with Order as the grid is refined.
 	PointsPerWavelength float64
-	// Courant is the solver's time step as a fraction of the stability limit at MaxVelocity. 0 is 0.8.
+	// Courant is the solver's time step as a fraction of the stability limit at MaxVelocity. 0 is 0.8, or the survey's step where that is little smaller.
 	Courant float64
-	// DT fixes the solver's time step in seconds. 0 chooses it: from Courant, equal to the survey's where that is little smaller.
+	// DT fixes the solver's time step in seconds. 0 takes it from Courant.
 	DT float64
 	// FreeSurface makes the first row of cells (in 3D: the uppermost plane) a free surface (u = 0); otherwise the top absorbs.
 	FreeSurface bool
@@ -141,10 +141,7 @@ func (o Options) withDefaults() (Options, error) {
 	if err := kernels.CheckOrder(o.Order); err != nil {
 		return o, err
 	}
-	if o.Courant == 0 {
-		o.Courant = 0.8
-	}
-	if !(o.Courant > 0 && o.Courant < 1) {
+	if !(o.Courant >= 0 && o.Courant < 1) {
 		return o, fmt.Errorf("Options.Courant is %g: it is a fraction of the stability limit, between 0 and 1", o.Courant)
 	}
 	if o.Layer == 0 {
@@ -175,7 +172,7 @@ func (o Options) withDefaults() (Options, error) {
 // secondDifference returns the weights of D2 for unit spacing.
 func (o Options) secondDifference() ([]float64, error) {
 	if o.PointsPerWavelength != 0 {
-		return kernels.MinimaxWeights(o.Order, o.PointsPerWavelength)
+		return kernels.BandWeights(o.Order, o.PointsPerWavelength)
 	}
 	_, d2 := kernels.Weights(o.Order)
 	return d2, nil

@@ -160,7 +160,11 @@ func timeStep(o Options, surveyDT, limit float64) (float64, error) {
 		}
 		return o.DT, nil
 	}
-	dt := o.Courant * limit
+	if o.Courant > 0 {
+		return o.Courant * limit, nil
+	}
+	const courant = 0.8
+	dt := courant * limit
 	if surveyDT <= dt*1.02 && surveyDT >= 0.8*dt && surveyDT <= 0.98*limit {
 		return surveyDT, nil // resampling would gain nothing
 	}

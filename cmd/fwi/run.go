@@ -230,16 +230,12 @@ func printPlan(ctx context.Context, p *fwi.Problem, c fwi.Config, plans []fwi.St
 	say("stage  band (Hz)   %-*s  %-*s  dt (ms)  CFL   pts/λ  steps  iterations  shots  offsets (m)  %-*s  memory", wide, "grid", apart, "spacing (m)", kept, "snapshots")
 	memory := 0
 	for i, s := range plans {
-		shots := len(p.Survey.Shots)
-		if s.Stage.Shots > 0 {
-			shots = s.Stage.Shots
-		}
 		offsets := "all"
 		if s.Stage.MaxOffset > 0 {
 			offsets = fmt.Sprintf("to %.0f", s.Stage.MaxOffset)
 		}
 		row := fmt.Sprintf("%5d  %4.1f–%-5.1f  %-*s  %-*s  %7.2f  %.2f  %5.1f  %5d  %10d  %5d  %11s  %-*s  %-7s  %s", i+1, s.Stage.MinFrequency, s.Stage.MaxFrequency,
-			wide, shape[i], apart, spacing[i], 1e3*s.Plan.DT, s.Plan.DT/s.Plan.StabilityLimit, s.PointsPerWavelength, s.Plan.Steps, s.Stage.Iterations, shots, offsets,
+			wide, shape[i], apart, spacing[i], 1e3*s.Plan.DT, s.Plan.DT/s.Plan.StabilityLimit, s.PointsPerWavelength, s.Plan.Steps, s.Stage.Iterations, s.Shots, offsets,
 			kept, storage[i], formatMiB(s.Plan.Bytes), s.Stage.Notes())
 		say("%s", strings.TrimRight(row, " "))
 		memory = max(memory, s.Plan.Bytes)
@@ -291,10 +287,7 @@ func measureGradient(ctx context.Context, p *fwi.Problem, c fwi.Config, s fwi.St
 	o := s.Options
 	o.DT, o.Backend, o.Storage = s.Plan.DT, s.Plan.Backend, s.Plan.Storage
 	shots := min(len(p.Survey.Shots), s.Plan.Workers)
-	all := s.Points / float64(len(p.Survey.Shots)) * float64(shots)
-	if s.Stage.Shots > 0 {
-		all *= float64(len(p.Survey.Shots)) / float64(s.Stage.Shots)
-	}
+	all := s.Points / float64(s.Shots) * float64(shots)
 	survey := wave.Survey{DT: s.Plan.DT}
 	survey.NT = max(int(p.Survey.Duration()/survey.DT*min(1, measuredSteps/all)), 16)
 	wavelet := make([]float32, survey.NT)

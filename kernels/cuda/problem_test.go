@@ -78,7 +78,7 @@ func newProblem[T kernels.Real](c testCase, shots int) *problem[T] {
 	p := &problem[T]{domain: d, m: make([]T, cells), deltaM: make([]T, cells)}
 	if c.freeSurface { // these cases have weights of their own
 		var err error
-		if d.D2, err = kernels.MinimaxWeights(c.order, 3); err != nil {
+		if d.D2, err = kernels.BandWeights(c.order, 3); err != nil {
 			panic(err)
 		}
 	}
