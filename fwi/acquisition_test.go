@@ -58,7 +58,7 @@ func TestDefaultSurveyOfAVolumeCoversItsSurface(t *testing.T) {
 	for i := range vp {
 		vp[i] = 2000
 	}
-	c, err := Config{}.defaultsFor(&Problem{Grid: g}).withDefaults()
+	c, err := Config{}.defaultsFor(g).withDefaults()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -39,7 +39,7 @@ func Check(ctx context.Context, p *Problem, c Config) ([]Finding, error) {
 	}
 	for i, s := range plans {
 		v := Fine
-		if s.PointsPerWavelength < 0.9*c.PointsPerWavelength {
+		if s.TooCoarse {
 			v = Warning
 		}
 		add(v, "stage %d, dispersion: %.1f points per wavelength at %.1f Hz, phase velocity off by %+.2f %%", i+1, s.PointsPerWavelength, s.Stage.MaxFrequency, 100*s.PhaseError)

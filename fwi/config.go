@@ -63,7 +63,7 @@ type Config struct {
 	WaveletEvery int `yaml:"wavelet_every,omitempty"`
 	// WaveletLength in s is how far before and after its time zero the filter that makes an estimated wavelet of the given one may reach. 0: as far as the record.
 	WaveletLength float64 `yaml:"wavelet_length,omitempty"`
-	// PointsPerWavelength of a stage's grid at its highest frequency and the slowest velocity, a third more down. 0 is 3, with a density 4.
+	// PointsPerWavelength of a stage's grid at its highest frequency and the slowest velocity, a third more down. 0 is 3.2; with a density it is at least 4.
 	PointsPerWavelength float64 `yaml:"points_per_wavelength,omitempty"`
 	// Dispersion says what to do when the user's own grid is coarser than PointsPerWavelength asks: "warn" or "refuse". "" is warn.
 	Dispersion string `yaml:"dispersion,omitempty"`
@@ -163,14 +163,19 @@ const (
 )
 
 // Points per wavelength with differences made for them, and with Taylor's.
-const bandPoints, taylorPoints = 3, 4
+const bandPoints, taylorPoints = 3.2, 4
 
-// defaultsFor fills in the defaults that depend on the problem: those of a volume, and of a problem with a density.
-func (c Config) defaultsFor(p *Problem) Config {
-	if p.Density != nil && c.PointsPerWavelength == 0 {
-		c.PointsPerWavelength = taylorPoints
+// points returns the points per wavelength of a problem's grids: with Taylor's differences, which a density asks for, no fewer than they need.
+func (c Config) points(p *Problem) float64 {
+	if p.Density != nil {
+		return max(c.PointsPerWavelength, taylorPoints)
 	}
-	if p.Grid.Axes() < 3 {
+	return c.PointsPerWavelength
+}
+
+// defaultsFor fills in the defaults of a volume that differ from those of a section.
+func (c Config) defaultsFor(g wave.Grid) Config {
+	if g.Axes() < 3 {
 		return c
 	}
 	if c.Layer == 0 {

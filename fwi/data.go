@@ -47,7 +47,7 @@ func dataModel(p *Problem, c Config) (wave.Grid, []float32, wave.Options, error)
 	g.Shape, g.Spacing = make([]int, p.Grid.Axes()), make([]float64, p.Grid.Axes())
 	for d := range g.Shape {
 		length := p.Grid.End(d) - p.Grid.Start(d)
-		cells := max(int(math.Ceil(length/(dataRefinement*c.spacing(d, high, vmin)))), 2)
+		cells := max(int(math.Ceil(length/(dataRefinement*c.spacing(p, d, high, vmin)))), 2)
 		g.Shape[d], g.Spacing[d] = cells+1, length/float64(cells)
 	}
 	vp := make([]float32, g.Cells())

@@ -182,6 +182,7 @@ type StagePlan struct {
 	Plan                wave.Plan
 	Shots               int // of an evaluation
 	PointsPerWavelength float64
+	TooCoarse           bool    // fewer points than are wanted, as the user's own grid has no more
 	PhaseError          float64 // relative, at the highest frequency and slowest velocity
 	Points              float64 // solver points × steps × shots of one solve of all shots
 }
@@ -197,7 +198,7 @@ func PlanStages(p *Problem, c Config) ([]StagePlan, error) {
 	var plans []StagePlan
 	for i, s := range c.Stages {
 		top := min(s.MaxFrequency, high)
-		g := c.stageGrid(p.Grid, top, vmin)
+		g := c.stageGrid(p, top, vmin)
 		o := stageOptions(p, c, s, g)
 		o.MaxFrequency = top
 		propagator, err := wave.NewPropagator(g, p.Survey, o)
@@ -219,9 +220,10 @@ func PlanStages(p *Problem, c Config) ([]StagePlan, error) {
 		}
 		out.Shots = shots
 		out.Points = float64(plan.Points()) * p.Survey.Duration() / plan.DT * float64(shots)
-		if out.PointsPerWavelength < 0.9*c.PointsPerWavelength && c.Dispersion == "refuse" {
+		out.TooCoarse = out.PointsPerWavelength < 0.9*c.points(p)
+		if out.TooCoarse && c.Dispersion == "refuse" {
 			return nil, fmt.Errorf("stage %d: %.1f points per wavelength at %.1f Hz and %.0f m/s on the grid's %.3g m, fewer than the %.1f wanted: phase velocities are off by %.2g %%; give a finer model or end the schedule at %.1f Hz",
-				i+1, out.PointsPerWavelength, o.MaxFrequency, vmin, g.MaxSpacing(), c.PointsPerWavelength, 100*out.PhaseError, vmin/(g.MaxSpacing()*c.PointsPerWavelength))
+				i+1, out.PointsPerWavelength, o.MaxFrequency, vmin, g.MaxSpacing(), c.points(p), 100*out.PhaseError, vmin/(g.MaxSpacing()*c.points(p)))
 		}
 		plans = append(plans, out)
 	}

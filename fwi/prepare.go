@@ -27,7 +27,7 @@ func Prepare(ctx context.Context, p *Problem, c Config, say Notice, progress fun
 	case c.Start == startInFile:
 		return c, fmt.Errorf("the configuration says start: %s, but the file holds no /start/vp", startInFile)
 	}
-	c, err := c.defaultsFor(p).withDefaults()
+	c, err := c.defaultsFor(p.Grid).withDefaults()
 	if err != nil {
 		return c, err
 	}
@@ -82,7 +82,7 @@ func Prepare(ctx context.Context, p *Problem, c Config, say Notice, progress fun
 		if err != nil {
 			return c, err
 		}
-		c.Stages = DefaultStages(low, high, vmin, p.Survey, defaultIterations)
+		c.Stages = DefaultStages(low, high, vmin, largestOffset(p.Survey), defaultIterations)
 		if c.Misfit != "least-squares" || c.Iterations > 0 { // attempts are judged by its scale, where they come to their end
 			c.Stages = slices.DeleteFunc(c.Stages, func(s Stage) bool { return s.Attempt > 1 })
 		}
@@ -133,7 +133,7 @@ func Prepare(ctx context.Context, p *Problem, c Config, say Notice, progress fun
 	return c, nil
 }
 
-const defaultIterations = 8 // of the last stage
+const defaultIterations = 7 // of the last stage
 
 // startInFile is the Config.Start that takes the problem's own starting model.
 const startInFile = "file"

@@ -19,21 +19,16 @@ var firstOffsets = []float64{4, 8}
 // predicted is the correlation with the observed trace from which on a synthetic one is no more than a sixth of a period off.
 const predicted = 0.5
 
-// shotsApart is how many of the shortest wavelengths of a stage may lie between two shots before one in between is heard too, and fewestShots how many are heard
-// in any case: what low frequencies say of a section they say from few places.
-const shotsApart, fewestShots = 2.5, 12
-
 // mostIterations of a stage, in units of the last one's.
-const mostIterations = 15
+const mostIterations = 17
 
-// DefaultStages returns a multiscale schedule for data between two frequencies in Hz, slowest velocity vmin in m/s and a survey. At 1.25
+// DefaultStages returns a multiscale schedule for data between two frequencies in Hz, slowest velocity vmin in m/s and largest offset in m. At 1.25
 // times the lowest frequency it hears first the near offsets; then those twice as far and, in two stages, first arrivals with two and a half periods after
 // them, each of those traces that the model predicts to within a sixth of a period; then all of the data, half as long as it would
 // be heard without these. Should that end cycle-skipped, a second attempt begins with all first arrivals at once. From there low-pass stages go up to the highest frequency. The last takes the given iterations, those before
-// it more, as the square of the frequencies' ratio and up to fifteen times as many: they cost less, about the cube of the frequency, and
-// what they leave wrong below is not mended later (docs/decisions/schedule.md). Low frequencies leave out shots of a line that stand closer than they need.
-func DefaultStages(low, high, vmin float64, survey *wave.Survey, iterations int) []Stage {
-	maxOffset := largestOffset(survey)
+// it more, as the square of the frequencies' ratio and up to seventeen times as many: they cost less, about the cube of the frequency, and
+// what they leave wrong below is not mended later (docs/decisions/schedule.md).
+func DefaultStages(low, high, vmin, maxOffset float64, iterations int) []Stage {
 	many := func(f float64) int {
 		return min(int(math.Round(float64(iterations)*(high/f)*(high/f))), mostIterations*iterations)
 	}
@@ -75,11 +70,6 @@ func DefaultStages(low, high, vmin float64, survey *wave.Survey, iterations int)
 		f := first * math.Pow(high/first, float64(i)/float64(steps))
 		stages = append(stages, Stage{MaxFrequency: round(f*10, 1) / 10, Iterations: many(f)})
 	}
-	for i := range stages {
-		if every := shotStep(survey, shotsApart*vmin/stages[i].MaxFrequency); every > 1 {
-			stages[i].Every = every
-		}
-	}
 	return stages
 }
 
@@ -101,11 +91,11 @@ const downSpacing = 0.75
 
 // maxCoarsening bounds a stage's spacing down and along the section in units of the last stage's. Where many points per wavelength cost little, thin layers
 // such as shallow water are worth them (docs/decisions/stage-grids.md).
-var maxCoarsening = struct{ down, along float64 }{2, 4.2}
+var maxCoarsening = struct{ down, along float64 }{2.5, 4.2}
 
 // spacing returns the widest spacing in m along an axis that carries a frequency in Hz at the configured points per wavelength of the slowest velocity.
-func (c Config) spacing(axis int, f, vmin float64) float64 {
-	h := vmin / (f * c.PointsPerWavelength)
+func (c Config) spacing(p *Problem, axis int, f, vmin float64) float64 {
+	h := vmin / (f * c.points(p))
 	if axis == 0 {
 		h *= downSpacing
 	}
@@ -113,20 +103,20 @@ func (c Config) spacing(axis int, f, vmin float64) float64 {
 }
 
 // stageGrid returns the coarsest grid that carries frequencies up to top (Hz) and is not much coarser than that of the schedule's highest frequency.
-func (c Config) stageGrid(g wave.Grid, top, vmin float64) wave.Grid {
+func (c Config) stageGrid(p *Problem, top, vmin float64) wave.Grid {
 	highest := top
 	for _, s := range c.Stages {
 		highest = max(highest, s.MaxFrequency)
 	}
-	spacing := make([]float64, g.Axes())
+	spacing := make([]float64, p.Grid.Axes())
 	for axis := range spacing {
 		limit := maxCoarsening.along
 		if axis == 0 {
 			limit = maxCoarsening.down
 		}
-		spacing[axis] = min(c.spacing(axis, top, vmin), limit*c.spacing(axis, highest, vmin))
+		spacing[axis] = min(c.spacing(p, axis, top, vmin), limit*c.spacing(p, axis, highest, vmin))
 	}
-	return g.Coarsen(spacing...)
+	return p.Grid.Coarsen(spacing...)
 }
 
 // Notes says in words what a row of a table of stages has no column for.

@@ -75,7 +75,7 @@ func newLevel(ctx context.Context, p *Problem, c Config, s Stage) (*level, error
 		return nil, err
 	}
 	top := min(s.MaxFrequency, high)
-	l := &level{stage: s, waveletLength: c.WaveletLength, grid: c.stageGrid(p.Grid, top, c.slowest(p))}
+	l := &level{stage: s, waveletLength: c.WaveletLength, grid: c.stageGrid(p, top, c.slowest(p))}
 	l.regrid = wave.NewRegrid(p.Grid, l.grid)
 	o := stageOptions(p, c, s, l.grid)
 	o.MaxFrequency = top

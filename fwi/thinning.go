@@ -32,20 +32,6 @@ func receiverStep(receivers []wave.Position, wavelength float64) int {
 	return max(1, int(0.25*wavelength/spacing))
 }
 
-// shotStep is the step through the shots of a 2D survey with which they stand no farther apart than the given distance in m and no fewer than fewestShots remain.
-func shotStep(s *wave.Survey, apart float64) int {
-	n := len(s.Shots)
-	first, last := s.Shots[0].Sources[0], s.Shots[n-1].Sources[0]
-	if len(first) == 3 || n < 2 {
-		return 1
-	}
-	spacing := wave.Distance(last, first) / float64(n-1)
-	if !(spacing > 0) {
-		return 1
-	}
-	return max(1, min(int(apart/spacing), n/fewestShots))
-}
-
 // thinSpread thins receivers that cover an area: one is left out if another that remains is nearer than the largest multiple of
 // their spacing that fits into a quarter of the wavelength. On a lattice that keeps every n-th along each axis, whichever lines are
 // close enough; spreads without order keep their density but for the crowds.

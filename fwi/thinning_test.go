@@ -7,25 +7,7 @@ import (
 	"gofwi/wave"
 )
 
-func TestShotsOfLowFrequenciesAreThinned(t *testing.T) {
-	line := func(shots int, spacing float64) *wave.Survey {
-		return wave.FixedSpread(wave.Line(shots, 10, 100, 100+spacing*float64(shots-1)), wave.Line(50, 10, 0, 5000), make([]float32, 10), 0.004)
-	}
-	for _, c := range []struct {
-		shots, want    int
-		spacing, apart float64
-	}{
-		{29, 2, 320, 893},
-		{29, 2, 320, 640},
-		{29, 1, 320, 639},
-		{100, 8, 50, 893}, // 12 of 100 remain
-		{20, 1, 320, 893}, // no fewer than 12
-		{1, 1, 320, 893},
-	} {
-		if got := shotStep(line(c.shots, c.spacing), c.apart); got != c.want {
-			t.Errorf("of %d shots every %g m, to stand %g m apart at most, every %d-th is heard, want %d", c.shots, c.spacing, c.apart, got, c.want)
-		}
-	}
+func TestEverySoManythShot(t *testing.T) {
 	for _, c := range []struct {
 		shots, every int
 		want         []int
@@ -58,10 +40,10 @@ func TestThinnedShotsStandForTheSurvey(t *testing.T) {
 }
 
 func TestGridsOfStagesAreFinerDownThanAlong(t *testing.T) {
-	fine := wave.NewGrid2D(751, 2301, 4, 4)
+	p := &Problem{Grid: wave.NewGrid2D(751, 2301, 4, 4)}
 	c := Config{PointsPerWavelength: 3, Stages: []Stage{{MaxFrequency: 4}, {MaxFrequency: 8}, {MaxFrequency: 25}}}
-	for _, s := range []struct{ top, down, along float64 }{{25, 15, 20}, {12.5, 30, 40}, {8, 30, 62.5}, {4, 30, 84}} { // for 1500 m/s
-		g := c.stageGrid(fine, s.top, 1500)
+	for _, s := range []struct{ top, down, along float64 }{{25, 15, 20}, {12.5, 30, 40}, {8, 37.5, 62.5}, {4, 37.5, 84}} { // for 1500 m/s
+		g := c.stageGrid(p, s.top, 1500)
 		for axis, want := range []float64{s.down, s.along} {
 			if got := g.Spacing[axis]; !(got <= want && got > 0.95*want) { // whole cells cover the section
 				t.Errorf("up to %g Hz the spacing along axis %d is %.1f m, want just below %g", s.top, axis, got, want)

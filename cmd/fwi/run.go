@@ -239,7 +239,7 @@ func printPlan(ctx context.Context, p *fwi.Problem, c fwi.Config, plans []fwi.St
 			kept, storage[i], formatMiB(s.Plan.Bytes), s.Stage.Notes())
 		say("%s", strings.TrimRight(row, " "))
 		memory = max(memory, s.Plan.Bytes)
-		if s.PointsPerWavelength < 0.9*c.PointsPerWavelength {
+		if s.TooCoarse {
 			say("       warning: only %.1f points per wavelength, as the model's own grid has no more: phase velocities are off by %.2g %% at %.1f Hz", s.PointsPerWavelength, 100*s.PhaseError, s.Stage.MaxFrequency)
 		}
 	}
