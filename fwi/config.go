@@ -277,9 +277,12 @@ func (c Config) withDefaults() (Config, error) {
 		}
 	}
 	for i, s := range c.Stages {
-		if !(s.MaxFrequency > s.MinFrequency) || !(s.MinFrequency >= 0) || s.Iterations < 1 || s.Shots < 0 || s.Every < 0 || s.Every > 1 && (s.Shots > 0 || s.Encoded > 0) || s.MaxOffset < 0 || !(s.Damping >= 0) || math.IsNaN(s.Tikhonov) || math.IsInf(s.Tikhonov, 0) || s.Tolerance < 0 || !(s.Variance >= 0) || s.Variance > 0 && s.Shots == 0 {
-			err = errors.Join(err, fmt.Errorf("stage %d is impossible: %g to %g Hz, %d iterations, %d shots (without every %d-th alone), offsets to %g m, tolerance %g, variance %g (which needs shots to begin with)",
-				i+1, s.MinFrequency, s.MaxFrequency, s.Iterations, s.Shots, s.Every, s.MaxOffset, s.Tolerance, s.Variance))
+		if !(s.MaxFrequency > s.MinFrequency) || !(s.MinFrequency >= 0) || s.Iterations < 1 || s.Shots < 0 || s.MaxOffset < 0 || !(s.Damping >= 0) || math.IsNaN(s.Tikhonov) || math.IsInf(s.Tikhonov, 0) || s.Tolerance < 0 || !(s.Variance >= 0) || s.Variance > 0 && s.Shots == 0 {
+			err = errors.Join(err, fmt.Errorf("stage %d is impossible: %g to %g Hz, %d iterations, %d shots, offsets to %g m, tolerance %g, variance %g (which needs shots to begin with)",
+				i+1, s.MinFrequency, s.MaxFrequency, s.Iterations, s.Shots, s.MaxOffset, s.Tolerance, s.Variance))
+		}
+		if s.Every < 0 || s.Every > 1 && (s.Shots > 0 || s.Encoded > 0) {
+			err = errors.Join(err, fmt.Errorf("stage %d hears every %d-th shot, in mini-batches of %d and %d encoded ones: no fewer than 0, and one of the three", i+1, s.Every, s.Shots, s.Encoded))
 		}
 		if !(s.MinCorrelation >= 0) || s.MinCorrelation >= 1 {
 			err = errors.Join(err, fmt.Errorf("stage %d wants traces that correlate by %g or more: 0, for all, or a number below 1", i+1, s.MinCorrelation))

@@ -15,11 +15,11 @@ const bandFlat = 0.75
 //
 //	e(κ) = S(κ)/κ² - 1,   S(κ) = -d2[0] - 2 Σ_k d2[k] cos(kκ)
 //
-// is the relative error of the difference's symbol. The weights minimise the mean square of a(κ) κ e(κ) over 0 < κ ≤ 2π/points, with a amplitude a that is even over the
+// is the relative error of the difference's symbol. The weights minimise the mean square of a(κ) κ e(κ) over 0 < κ ≤ 2π/points, with an amplitude a that is even over the
 // first three quarters and then falls to zero as a cosine, as the spectra of band-limited data do. Taylor's weights are exact as κ tends to zero and lose their
 // accuracy towards short waves; these are as wrong where it matters least. At order 8 traces with three points per wavelength are 3 times as accurate as with
 // Taylor's weights and four, over the same distance. The price is that the error does not fall with the order as the grid is refined: it falls as the weights are made for more
-// points. Least squares over the band are due to Liu (2013), Geophysics 78, T113-T123, who weighs κ² e.
+// points. Least squares over a band: Liu (2013), Geophysics 78, T113.
 func BandWeights(order int, points float64) ([]float64, error) {
 	if err := CheckOrder(order); err != nil {
 		return nil, err
