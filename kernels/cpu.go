@@ -144,23 +144,36 @@ func (s *CPU[T]) init2D() {
 	c.az, c.bz = s.reals(d.A[0], rows), s.reals(d.B[0], rows)
 	c.ax, c.bx = s.reals(d.A[1], width), s.reals(d.B[1], width)
 	for i, r := range layers(d.A[0], rows, radius, together) {
-		c.z[i].begin, c.z[i].end = C.int(r[0]), C.int(r[1])
+		c.z[i] = block(d.A[0], r)
 		for k := range c.z[i].memory {
 			c.z[i].memory[k] = s.plane(r[1]-r[0], stride, halo, lanes)
 		}
 	}
 	widest := 0
 	for i, r := range layers(d.A[1], width, radius, lanes) {
-		c.x[i].begin, c.x[i].end = C.int(r[0]), C.int(r[1])
+		c.x[i] = block(d.A[1], r)
 		widest = max(widest, r[1]-r[0])
 		for k := range c.x[i].memory {
-			c.x[i].memory[k] = s.plane(rows, r[1]-r[0], 0, 0)
+			c.x[i].memory[k] = s.plane(rows, r[1]-r[0]+lanes, 0, lanes)
 		}
 	}
-	c.strip = s.plane(together, widest, 0, 0)
+	c.strip = s.plane(together, widest+2*lanes, 0, 0)
+	c.strip_step = C.int(widest + 2*lanes)
 	for _, r := range []**C.cpu_range{&c.reached, &c.active, &c.limit} {
 		*r = (*C.cpu_range)(s.alloc(rows/together*int(unsafe.Sizeof(C.cpu_range{})), true))
 	}
+}
+
+// block returns a range that layers has returned, with the layer in it.
+func block(a []float64, r [2]int) C.cpml_block {
+	first, last := r[0], min(r[1], len(a))
+	for first < last && a[first] == 0 {
+		first++
+	}
+	for last > first && a[last-1] == 0 {
+		last--
+	}
+	return C.cpml_block{begin: C.int(r[0]), end: C.int(r[1]), first: C.int(first), last: C.int(last)}
 }
 
 // layers returns the at most two disjoint ranges of rows or columns, aligned to multiples of align, that hold all a ≠ 0 and

@@ -16,7 +16,8 @@ enum {
 // A block of rows or columns in which CPML acts, R cells wider than the layer on its inner side, since D2 s reaches there.
 typedef struct {
 	int begin, end;  // rows (multiples of CPU_ROWS), or columns (multiples of CPU_LANES)
-	void *memory[2]; // ψ and ζ, or p and s, at the block's first cell; a block of rows has zeros around
+	int first, last; // 2D only: the layer itself, first … last-1
+	void *memory[2]; // ψ and ζ, or p and s, at the block's first cell; in 2D with zeros around, CPU_LANES columns of them between two rows of a block of columns
 } cpml_block;
 
 // Columns of a block of CPU_ROWS rows, multiples of CPU_LANES; none if begin >= end.
@@ -43,7 +44,8 @@ typedef struct {
 	void *az, *bz;       // CPML coefficients per row [rows]
 	void *ax, *bx;       // per column [width]
 	cpml_block z[2], x[2];
-	void *strip;         // w in CPU_ROWS rows of a block of columns; in 3D what CPML adds to w, [thread][CPU_PLANES + 1][tile_width]
+	void *strip;         // η + s of CPU_ROWS rows of a block of columns, with CPU_LANES columns of η on either side; in 3D what CPML adds to w, [thread][CPU_PLANES + 1][tile_width]
+	int strip_step;      // elements from row to row of it (2D only)
 	// By block of CPU_ROWS rows, in 3D of one row of CPU_PLANES planes: where fields and memory variables may differ from zero; where the current step changes
 	// them; where an adjoint step needs to (if limited).
 	cpu_range *reached, *active, *limit;

@@ -6,16 +6,9 @@
 //     NAME(x) a name of its own for each
 //
 // Fields have CPU_HALO rows of zeros (or of odd images) above and below and CPU_LANES columns of zeros left and right;
-// every row starts on a 64-byte boundary. M is zero outside the grid, so whole vectors may be stepped past its right edge.
+// every row starts on a 64-byte boundary. M is zero outside the grid, so that the last vector may be stepped past its right edge; those behind it are not, and
+// keep in snapshots and images what they had.
 
-#if LANES == 16
-#define LANES_FROM(k) {(k), (k) + 1, (k) + 2, (k) + 3, (k) + 4, (k) + 5, (k) + 6, (k) + 7, \
-                       (k) + 8, (k) + 9, (k) + 10, (k) + 11, (k) + 12, (k) + 13, (k) + 14, (k) + 15}
-#elif LANES == 8
-#define LANES_FROM(k) {(k), (k) + 1, (k) + 2, (k) + 3, (k) + 4, (k) + 5, (k) + 6, (k) + 7}
-#elif LANES == 4
-#define LANES_FROM(k) {(k), (k) + 1, (k) + 2, (k) + 3}
-#endif
 #define VEC NAME(vec)
 #define IVEC NAME(ivec)
 #define VECU NAME(vecu)
@@ -122,7 +115,7 @@ static int NAME(still)(const cpu_solver *s, int block, int j)
 					if (i >= z->begin && i < z->end)
 						any |= LOAD((const REAL *)z->memory[v] + (ptrdiff_t)(i - z->begin + r) * s->stride + j + k) != 0;
 					if (j >= x->begin && j < x->end)
-						any |= LOAD((const REAL *)x->memory[v] + (ptrdiff_t)(i + r) * (x->end - x->begin) + j - x->begin + k) != 0;
+						any |= LOAD((const REAL *)x->memory[v] + (ptrdiff_t)(i + r) * (x->end - x->begin + CPU_LANES) + j - x->begin + k) != 0;
 				}
 		}
 	for (int k = 0; k < LANES; k++)
@@ -145,13 +138,45 @@ static void NAME(arrive)(cpu_solver *s)
 	}
 }
 
-// Differences added to sum: the first down a column of vectors in registers; the second, without its middle tap, along x
-// at p and down a column.
-INLINE VEC NAME(d1_column)(const int R, const REAL *c, VEC sum, const VEC *p)
+// Differences added to the sums of ROWS rows: the first and the second down a column of vectors at p, ld apart. Each vector is loaded once
+// and serves all rows, so that sums and weights stay in registers.
+INLINE void NAME(d1_column)(const int R, const REAL *c, VEC *sum, const REAL *p, const REAL *add, ptrdiff_t ld)
+{
+#pragma GCC unroll 16
+	for (int k = -R1; k < ROWS + R1; k++) {
+		VEC v = LOAD(p + k * ld);
+		if (add)
+			v += LOAD(add + k * ld);
+#pragma GCC unroll 8
+		for (int r = 0; r < ROWS; r++)
+			if (k != r && k - r <= R1 && r - k <= R1)
+				sum[r] += (k > r ? c[k - r] : -c[r - k]) * v;
+	}
+}
+
+// The second starts the sums. add: a field to be added to p's, or null; c[0] is the middle weight.
+INLINE void NAME(d2_column)(const int R, const REAL *c, VEC *sum, const REAL *p, const REAL *add, ptrdiff_t ld)
+{
+#pragma GCC unroll 16
+	for (int k = -R; k < ROWS + R; k++) {
+		VEC v = LOAD(p + k * ld);
+		if (add)
+			v += LOAD(add + k * ld);
+#pragma GCC unroll 8
+		for (int r = 0; r < ROWS; r++) {
+			const int d = k > r ? k - r : r - k;
+			if (d <= R)
+				sum[r] = k == r - R ? c[R] * v : sum[r] + c[d] * v;
+		}
+	}
+}
+
+// Differences along x at p added to sum, the second without its middle tap.
+INLINE VEC NAME(d1_row)(const int R, const REAL *c, VEC sum, const REAL *p)
 {
 #pragma GCC unroll 4
 	for (int k = 1; k <= R1; k++)
-		sum += c[k] * (p[k] - p[-k]);
+		sum += c[k] * (LOADU(p + k) - LOADU(p - k));
 	return sum;
 }
 
@@ -163,12 +188,13 @@ INLINE VEC NAME(d2_row)(const int R, const REAL *c, VEC sum, const REAL *p)
 	return sum;
 }
 
-INLINE VEC NAME(d2_column)(const int R, const REAL *c, VEC sum, const VEC *p)
+INLINE int NAME(zero)(VEC v)
 {
-#pragma GCC unroll 4
-	for (int k = 1; k <= R; k++)
-		sum += c[k] * (p[-k] + p[k]);
-	return sum;
+	const IVEC any = v != 0;
+	for (int k = 0; k < LANES; k++)
+		if (any[k])
+			return 0;
+	return 1;
 }
 
 // ψ, or s and p, of a z layer in the active columns from j0 to j1.
@@ -186,7 +212,7 @@ INLINE void NAME(memory_z)(const int R, const int adjoint, const NAME(pass) *pas
 		c[k] = adjoint ? -pass->d1z[k] : pass->d1z[k];
 	const cpu_range tile = {j0, j1}, *active = s->active + block->begin / CPU_ROWS;
 	if (adjoint)
-		for (int i = 0; i < rows; i++) {
+		for (int i = block->first - block->begin; i < block->last - block->begin; i++) { // elsewhere s stays zero
 			const cpu_range r = NAME(both)(tile, active[i / CPU_ROWS]);
 			for (int j = r.begin; j < r.end; j += LANES) {
 				REAL *memory = second + i * ld + j;
@@ -201,115 +227,60 @@ INLINE void NAME(memory_z)(const int R, const int adjoint, const NAME(pass) *pas
 		if (!any) // ψ and p stay zero on the inner side of the layer
 			continue;
 		for (int j = r.begin; j < r.end; j += LANES) {
-			VEC column[ROWS + 2 * MAX_RADIUS];
-#pragma GCC unroll 16
-			for (int k = 0; k < ROWS + 2 * R1; k++) {
-				const ptrdiff_t at = (i + k - R1) * ld + j;
-				column[k] = LOAD(u + at);
-				if (adjoint)
-					column[k] += LOAD(second + at);
-			}
+			VEC drive[ROWS];
+#pragma GCC unroll 8
+			for (int r = 0; r < ROWS; r++)
+				drive[r] = none;
+			NAME(d1_column)(R, c, drive, u + i * ld + j, adjoint ? second + i * ld + j : NULL, ld);
 #pragma GCC unroll 8
 			for (int r = 0; r < ROWS; r++) {
 				REAL *memory = first + (i + r) * ld + j;
-				VEC drive = NAME(d1_column)(R, c, none, column + r + R1);
-				STORE(memory, CPML_MEMORY(LOAD(memory), a[i + r], b[i + r], drive));
+				STORE(memory, CPML_MEMORY(LOAD(memory), a[i + r], b[i + r], drive[r]));
 			}
 		}
 	}
 }
 
-// Cells k to the right and to the left of cur's, from the neighbouring vectors.
-INLINE VEC NAME(right)(const int k, VEC cur, VEC next)
-{
-	return k == 1 ? __builtin_shuffle(cur, next, (IVEC)LANES_FROM(1)) : k == 2 ? __builtin_shuffle(cur, next, (IVEC)LANES_FROM(2)) :
-	       k == 3 ? __builtin_shuffle(cur, next, (IVEC)LANES_FROM(3)) : __builtin_shuffle(cur, next, (IVEC)LANES_FROM(4));
-}
-
-INLINE VEC NAME(left)(const int k, VEC prev, VEC cur)
-{
-	return k == 1 ? __builtin_shuffle(prev, cur, (IVEC)LANES_FROM(LANES - 1)) : k == 2 ? __builtin_shuffle(prev, cur, (IVEC)LANES_FROM(LANES - 2)) :
-	       k == 3 ? __builtin_shuffle(prev, cur, (IVEC)LANES_FROM(LANES - 3)) : __builtin_shuffle(prev, cur, (IVEC)LANES_FROM(LANES - 4));
-}
-
-// The part of w along x in ROWS rows of an x layer from row i on, written to s->strip, and the layer's memory variables.
-// ψ and p stay in registers until their neighbours have been differenced: a load across two vectors just stored would wait
-// until both have left the store buffer.
-INLINE void NAME(cpml_x)(const int R, const int adjoint, const NAME(pass) *pass, const cpml_block *block, int i)
+// ψ, or s and p, of ROWS rows of an x layer in the columns of a range from row i on; with the latter also η + s to s->strip.
+INLINE void NAME(memory_x)(const int R, const int adjoint, const NAME(pass) *pass, const cpml_block *block, int i, cpu_range range)
 {
 	const cpu_solver *s = pass->solver;
 	const ptrdiff_t ld = s->stride;
-	const int length = block->end - block->begin;
-	const REAL *a = (const REAL *)s->ax + block->begin, *b = (const REAL *)s->bx + block->begin;
-	REAL c1[MAX_RADIUS + 1], c2[MAX_RADIUS + 1];
-	for (int k = 0; k <= R; k++) {
-		c1[k] = k > R1 ? 0 : adjoint ? -pass->d1x[k] : pass->d1x[k];
-		c2[k] = pass->d2x[k];
-	}
-	for (int r = 0; r < ROWS; r++) {
-		const REAL *u = (const REAL *)s->now + (i + r) * ld + block->begin;
-		REAL *first = (REAL *)block->memory[0] + (ptrdiff_t)(i + r) * length;
-		REAL *second = (REAL *)block->memory[1] + (ptrdiff_t)(i + r) * length;
-		REAL *w = (REAL *)s->strip + r * length;
-		VEC none = {0}, prev = none, cur = none, d2 = none; // ψ or p at the two vectors before j, w at the last
-		VEC t_prev = LOAD(u - LANES), t = none;             // η + s; s is zero outside the block
-		if (adjoint) {
-			VEC v = CPML_MEMORY(LOAD(second), LOAD(a), LOAD(b), LOAD(u));
-			STORE(second, v);
-			t = LOAD(u) + v;
+	const int step = block->end - block->begin + CPU_LANES;
+	const REAL *u = (const REAL *)s->now + i * ld, *a = s->ax, *b = s->bx;
+	REAL *first = (REAL *)block->memory[0] + (ptrdiff_t)i * step - block->begin, *second = (REAL *)block->memory[1] + (ptrdiff_t)i * step - block->begin;
+	REAL *sum = (REAL *)s->strip + CPU_LANES - range.begin;
+	const VEC none = {0};
+	REAL c[MAX_RADIUS + 1];
+	for (int k = 1; k <= R1; k++)
+		c[k] = adjoint ? -pass->d1x[k] : pass->d1x[k];
+	if (adjoint)
+		for (int r = 0; r < ROWS; r++) {
+			REAL *t = sum + r * s->strip_step;
+			STORE(t + range.begin - LANES, LOAD(u + r * ld + range.begin - LANES)); // s is zero outside the layer
+			STORE(t + range.end, LOAD(u + r * ld + range.end));
+			for (int j = range.begin; j < range.end; j += LANES) {
+				const VEC now = LOAD(u + r * ld + j), v = CPML_MEMORY(LOAD(second + r * step + j), LOAD(a + j), LOAD(b + j), now);
+				STORE(second + r * step + j, v);
+				STORE(t + j, now + v);
+			}
 		}
-		for (int j = 0; j <= length; j += LANES) {
-			VEC next = none, d2_next = none;
-			if (j < length) {
-				VEC sum = adjoint ? t : LOAD(u + j), d1 = none, t_next = none;
-				if (adjoint) {
-					t_next = LOAD(u + j + LANES);
-					if (j + LANES < length) {
-						VEC *m = (VEC *)(second + j + LANES);
-						*m = CPML_MEMORY(*m, LOAD(a + j + LANES), LOAD(b + j + LANES), t_next);
-						t_next += *m;
-					}
-				}
-				d2_next = c2[0] * sum;
-#pragma GCC unroll 4
-				for (int k = 1; k <= R; k++) {
-					VEC plus = LOADU(u + j + k), minus = LOADU(u + j - k);
-					if (adjoint) {
-						plus = NAME(right)(k, t, t_next);
-						minus = NAME(left)(k, t_prev, t);
-					}
-					if (k <= R1)
-						d1 += c1[k] * (plus - minus);
-					d2_next += c2[k] * (plus + minus);
-				}
-				t_prev = t;
-				t = t_next;
-				next = CPML_MEMORY(LOAD(first + j), LOAD(a + j), LOAD(b + j), d1);
-				STORE(first + j, next);
-			}
-			if (j > 0) {
-				const int at = j - LANES;
-#pragma GCC unroll 4
-				for (int k = 1; k <= R1; k++)
-					d2 += c1[k] * (NAME(right)(k, cur, next) - NAME(left)(k, prev, cur));
-				if (!adjoint) {
-					VEC zeta = CPML_MEMORY(LOAD(second + at), LOAD(a + at), LOAD(b + at), d2);
-					STORE(second + at, zeta);
-					d2 += zeta;
-				}
-				STORE(w + at, d2);
-			}
-			prev = cur;
-			cur = next;
-			d2 = d2_next;
+	for (int j = range.begin; j < range.end; j += LANES) {
+		const VEC aj = LOAD(a + j), bj = LOAD(b + j);
+		if (NAME(zero)(aj)) // ψ and p stay zero
+			continue;
+#pragma GCC unroll 8
+		for (int r = 0; r < ROWS; r++) {
+			const VEC drive = NAME(d1_row)(R, c, none, adjoint ? sum + r * s->strip_step + j : u + r * ld + j);
+			STORE(first + r * step + j, CPML_MEMORY(LOAD(first + r * step + j), aj, bj, drive));
 		}
 	}
 }
 
-// Steps ROWS rows from row i on in the columns from j0 to j1, the vertical taps in registers. in_x: the columns are an x
-// layer, after cpml_x; in_z: the rows lie in the z layer given; save: there may be a snapshot.
+// Steps ROWS rows from row i on in the columns from j0 to j1. in_x, in_z: the columns are the x layer, the rows lie in the z layer given,
+// after memory_x and memory_z; save: there may be a snapshot.
 INLINE void NAME(sweep)(const int R, const int adjoint, const int in_x, const int in_z, const int save, const NAME(pass) *pass,
-                        const cpml_block *z, int i, int j0, int j1)
+                        const cpml_block *x, const cpml_block *z, int i, int j0, int j1)
 {
 	const cpu_solver *s = pass->solver;
 	const ptrdiff_t ld = s->stride;
@@ -321,51 +292,49 @@ INLINE void NAME(sweep)(const int R, const int adjoint, const int in_x, const in
 	REAL *snapshot = saved ? pass->snapshot + (ptrdiff_t)i * width : NULL;
 	REAL *gradient = saved && adjoint ? pass->gradient + (ptrdiff_t)i * width : NULL;
 	REAL *illumination = saved && adjoint && pass->illumination ? pass->illumination + (ptrdiff_t)i * width : NULL;
-	REAL cz[MAX_RADIUS + 1], cx[MAX_RADIUS + 1], bz[MAX_RADIUS + 1];
+	REAL cz[MAX_RADIUS + 1], cx[MAX_RADIUS + 1], bz[MAX_RADIUS + 1], bx[MAX_RADIUS + 1];
 	for (int k = 0; k <= R; k++) {
 		cz[k] = pass->d2z[k];
 		cx[k] = pass->d2x[k];
 		bz[k] = k > R1 ? 0 : adjoint ? -pass->d1z[k] : pass->d1z[k];
+		bx[k] = k > R1 ? 0 : adjoint ? -pass->d1x[k] : pass->d1x[k];
 	}
-	const REAL *az = (const REAL *)s->az + i, *decay_z = (const REAL *)s->bz + i;
+	if (!in_x && !in_z)
+		cz[0] += cx[0];
+	const REAL *az = (const REAL *)s->az + i, *decay_z = (const REAL *)s->bz + i, *ax = s->ax, *decay_x = s->bx;
 	REAL *first_z = in_z ? (REAL *)z->memory[0] + (i - z->begin) * ld : NULL;
 	REAL *second_z = in_z ? (REAL *)z->memory[1] + (i - z->begin) * ld : NULL;
-	const int strip_length = j1 - j0;
-	const REAL *strip = (const REAL *)s->strip - j0;
+	const int step = in_x ? x->end - x->begin + CPU_LANES : 0, sum_step = s->strip_step;
+	REAL *first_x = in_x ? (REAL *)x->memory[0] + (ptrdiff_t)i * step - x->begin : NULL;
+	REAL *second_x = in_x ? (REAL *)x->memory[1] + (ptrdiff_t)i * step - x->begin : NULL;
+	const REAL *sum_x = (const REAL *)s->strip + CPU_LANES - j0;
 
 	for (int j = j0; j < j1; j += LANES) {
-		VEC column[ROWS + 2 * MAX_RADIUS], first[ROWS + 2 * MAX_RADIUS]; // of constant length: others would be kept in memory
-#pragma GCC unroll 16
-		for (int k = 0; k < ROWS + 2 * R; k++) {
-			column[k] = LOAD(u + (k - R) * ld + j);
-			if (in_z && adjoint)
-				column[k] += LOAD(second_z + (k - R) * ld + j);
-		}
+		VEC ws[ROWS];
+		NAME(d2_column)(R, cz, ws, u + j, in_z && adjoint ? second_z + j : NULL, ld);
 		if (in_z)
-#pragma GCC unroll 16
-			for (int k = 0; k < ROWS + 2 * R1; k++)
-				first[k] = LOAD(first_z + (k - R1) * ld + j);
+			NAME(d1_column)(R, bz, ws, first_z + j, NULL, ld);
 #pragma GCC unroll 8
 		for (int r = 0; r < ROWS; r++) {
 			const REAL *p = u + r * ld + j;
-			const VEC now = in_z && adjoint ? LOAD(p) : column[r + R];
-			VEC w;
-			if (!in_x && !in_z) {
-				w = NAME(d2_row)(R, cx, NAME(d2_column)(R, cz, (cz[0] + cx[0]) * now, column + r + R), p);
-			} else {
-				w = NAME(d2_column)(R, cz, cz[0] * column[r + R], column + r + R);
-				if (in_z) {
-					w = NAME(d1_column)(R, bz, w, first + r + R1);
-					if (!adjoint) {
-						VEC zeta = CPML_MEMORY(LOAD(second_z + r * ld + j), az[r], decay_z[r], w);
-						STORE(second_z + r * ld + j, zeta);
-						w += zeta;
-					}
+			const VEC now = LOAD(p);
+			VEC w = ws[r];
+			if (in_z && !adjoint) {
+				VEC zeta = CPML_MEMORY(LOAD(second_z + r * ld + j), az[r], decay_z[r], w);
+				STORE(second_z + r * ld + j, zeta);
+				w += zeta;
+			}
+			if (in_x) {
+				const REAL *sum = adjoint ? sum_x + r * sum_step + j : p;
+				VEC along = NAME(d1_row)(R, bx, NAME(d2_row)(R, cx, cx[0] * LOAD(sum), sum), first_x + r * step + j);
+				if (!adjoint) {
+					VEC zeta = CPML_MEMORY(LOAD(second_x + r * step + j), LOAD(ax + j), LOAD(decay_x + j), along);
+					STORE(second_x + r * step + j, zeta);
+					along += zeta;
 				}
-				if (in_x)
-					w += LOAD(strip + r * strip_length + j);
-				else
-					w = NAME(d2_row)(R, cx, w + cx[0] * now, p);
+				w += along;
+			} else {
+				w = NAME(d2_row)(R, cx, in_z ? (VEC)(w + cx[0] * now) : w, p);
 			}
 			if (potential)
 				w -= LOAD(potential + r * ld + j) * now;
@@ -385,22 +354,41 @@ INLINE void NAME(sweep)(const int R, const int adjoint, const int in_x, const in
 	}
 }
 
+// The rows or columns, of n in all, that an axis's layer acts on in a step: its cells and those that D1 ψ, in the adjoint D2 s, reaches.
+INLINE cpu_range NAME(acted_on)(const int R, const int adjoint, const cpml_block *b, int n, const int align)
+{
+	const int reach = adjoint ? R : R1;
+	cpu_range r = {(b->first - reach) / align * align, (b->last + reach + align - 1) / align * align};
+	n = (n + align - 1) / align * align;
+	r.begin = r.begin > b->begin ? r.begin : b->begin;
+	r.end = r.end < b->end ? r.end : b->end;
+	r.end = r.end < n ? r.end : n;
+	return r;
+}
+
 // Steps ROWS rows from row i on in the columns of a range, which cuts no x layer.
 INLINE void NAME(rows)(const int R, const int adjoint, const int in_z, const NAME(pass) *pass, const cpml_block *z, int i,
                        cpu_range range, int save)
 {
-	const cpml_block *x = pass->solver->x;
-	for (int side = 0; side < 2; side++)
-		if (range.begin < x[side].end && x[side].begin < range.end) {
-			NAME(cpml_x)(R, adjoint, pass, &x[side], i);
-			NAME(sweep)(R, adjoint, 1, in_z, save, pass, z, i, x[side].begin, x[side].end);
-		}
-	const int begin = range.begin < x[0].end ? x[0].end : range.begin;
-	const int end = x[1].end && range.end > x[1].begin ? x[1].begin : range.end;
+	const cpu_solver *s = pass->solver;
+	for (int side = 0; side < 2; side++) {
+		const cpml_block *x = &s->x[side];
+		if (!x->end)
+			continue;
+		const cpu_range layer = NAME(acted_on)(R, adjoint, x, s->nx, LANES);
+		if (range.begin > layer.begin || layer.end > range.end)
+			continue;
+		NAME(memory_x)(R, adjoint, pass, x, i, layer);
+		NAME(sweep)(R, adjoint, 1, in_z, save, pass, x, z, i, layer.begin, layer.end);
+		if (x->begin == 0)
+			range.begin = layer.end;
+		else
+			range.end = layer.begin;
+	}
 	if (in_z || save)
-		NAME(sweep)(R, adjoint, 0, in_z, save, pass, z, i, begin, end);
+		NAME(sweep)(R, adjoint, 0, in_z, save, pass, NULL, z, i, range.begin, range.end);
 	else
-		NAME(sweep)(R, adjoint, 0, 0, 0, pass, z, i, begin, end);
+		NAME(sweep)(R, adjoint, 0, 0, 0, pass, NULL, NULL, i, range.begin, range.end);
 }
 
 // Steps what is active of ROWS rows between the columns j0 and j1, to the snapshot or with it as far as it reaches.
@@ -424,18 +412,20 @@ INLINE void NAME(block)(const int R, const int adjoint, const int in_z, const NA
 INLINE void NAME(step)(const int R, const int adjoint, const NAME(pass) *pass)
 {
 	const cpu_solver *s = pass->solver;
-	const cpml_block *x = s->x, *z = s->z;
-	const int left = x[0].end, right = x[1].end ? x[1].begin : s->width;
-	const int top = z[0].end, bottom = z[1].end ? z[1].begin : s->rows;
-	for (int i = top; i < bottom; i += ROWS)
-		NAME(block)(R, adjoint, 0, pass, NULL, i, 0, s->width);
-	for (int layer = 0; layer < 2; layer++)
-		for (int j = 0, next; z[layer].end && j < s->width; j = next) {
+	const int width = (s->nx + LANES - 1) / LANES * LANES, left = s->x[0].end, right = s->x[1].end ? s->x[1].begin : width;
+	cpu_range z[2] = {{0, 0}, {s->nz, s->nz}};
+	for (int k = 0; k < 2; k++)
+		if (s->z[k].end)
+			z[k] = NAME(acted_on)(R, adjoint, &s->z[k], s->nz, ROWS);
+	for (int i = z[0].end; i < z[1].begin; i += ROWS)
+		NAME(block)(R, adjoint, 0, pass, NULL, i, 0, width);
+	for (int k = 0; k < 2; k++)
+		for (int j = 0, next; z[k].begin < z[k].end && j < width; j = next) {
 			// Tiles whose columns stay in the first cache from the memory variables to the step.
-			next = j < left ? left : j >= right ? s->width : right - j < TILE ? right : j + TILE;
-			NAME(memory_z)(R, adjoint, pass, &z[layer], j, next);
-			for (int i = z[layer].begin; i < z[layer].end; i += ROWS)
-				NAME(block)(R, adjoint, 1, pass, &z[layer], i, j, next);
+			next = j < left ? left : j >= right ? width : right - j < TILE ? right : j + TILE;
+			NAME(memory_z)(R, adjoint, pass, &s->z[k], j, next);
+			for (int i = z[k].begin; i < z[k].end; i += ROWS)
+				NAME(block)(R, adjoint, 1, pass, &s->z[k], i, j, next);
 		}
 }
 
@@ -488,8 +478,9 @@ INLINE void NAME(inject)(const cpu_solver *s, const cpu_points *p, const REAL *a
 // Born source: adds δM w to the new scattered field where the snapshot w reaches.
 static void NAME(scatter)(const cpu_solver *s, const REAL *dm, const REAL *w)
 {
+	const cpu_range cells = {0, (s->nx + LANES - 1) / LANES * LANES};
 	for (int i = 0; i < s->nz; i++) {
-		const cpu_range r = NAME(held)(s, w, i / CPU_ROWS);
+		const cpu_range r = NAME(both)(cells, NAME(held)(s, w, i / CPU_ROWS));
 		REAL *q = (REAL *)s->before + i * (ptrdiff_t)s->stride;
 		for (int j = r.begin; j < r.end; j += LANES)
 			STORE(q + j, LOAD(q + j) + LOADU(dm + (ptrdiff_t)i * s->width + j) * LOADU(w + (ptrdiff_t)i * s->width + j));

@@ -19,6 +19,28 @@
 // Hides where a value comes from, so that the compiler addresses rows relative to it instead of keeping a register for each.
 #define KEEP(x) __asm__("" : "+r"(x))
 
+#if LANES == 16
+#define LANES_FROM(k) {(k), (k) + 1, (k) + 2, (k) + 3, (k) + 4, (k) + 5, (k) + 6, (k) + 7, \
+                       (k) + 8, (k) + 9, (k) + 10, (k) + 11, (k) + 12, (k) + 13, (k) + 14, (k) + 15}
+#elif LANES == 8
+#define LANES_FROM(k) {(k), (k) + 1, (k) + 2, (k) + 3, (k) + 4, (k) + 5, (k) + 6, (k) + 7}
+#elif LANES == 4
+#define LANES_FROM(k) {(k), (k) + 1, (k) + 2, (k) + 3}
+#endif
+
+// Cells k to the right and to the left of cur's, from the neighbouring vectors.
+INLINE VEC NAME(right)(const int k, VEC cur, VEC next)
+{
+	return k == 1 ? __builtin_shuffle(cur, next, (IVEC)LANES_FROM(1)) : k == 2 ? __builtin_shuffle(cur, next, (IVEC)LANES_FROM(2)) :
+	       k == 3 ? __builtin_shuffle(cur, next, (IVEC)LANES_FROM(3)) : __builtin_shuffle(cur, next, (IVEC)LANES_FROM(4));
+}
+
+INLINE VEC NAME(left)(const int k, VEC prev, VEC cur)
+{
+	return k == 1 ? __builtin_shuffle(prev, cur, (IVEC)LANES_FROM(LANES - 1)) : k == 2 ? __builtin_shuffle(prev, cur, (IVEC)LANES_FROM(LANES - 2)) :
+	       k == 3 ? __builtin_shuffle(prev, cur, (IVEC)LANES_FROM(LANES - 3)) : __builtin_shuffle(prev, cur, (IVEC)LANES_FROM(LANES - 4));
+}
+
 typedef struct {
 	const cpu_solver *solver;
 	REAL *now, *before;

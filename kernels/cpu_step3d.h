@@ -37,6 +37,15 @@ INLINE VEC STEP(d1_at)(const REAL *c, const VEC *u)
 	return sum;
 }
 
+// The second difference without its middle tap, added to sum.
+INLINE VEC STEP(d2_at)(const REAL *c, VEC sum, const VEC *u)
+{
+#pragma GCC unroll 4
+	for (int k = 1; k <= R; k++)
+		sum += c[k] * (u[-k] + u[k]);
+	return sum;
+}
+
 // Advances the memory variables of a z or y layer that a step of COUNT cells from i on needs and steps before did not, and sets extra, or adds to
 // it, the layer's part of w. u is the field's row in cell i, COUNT rows of extra are tile_width apart.
 INLINE void STEP(step_layer)(const int adjoint, const int count, const NAME(layer) *l, int i, const REAL *u, int columns, REAL *extra,
@@ -90,7 +99,7 @@ INLINE void STEP(step_layer)(const int adjoint, const int count, const NAME(laye
 #pragma GCC unroll 4
 		for (int r = 0; r < count; r++) {
 			const VEC d1 = STEP(d1_at)(c1, first + R1 + r);
-			VEC w = NAME(d2_column)(R, c2, d1 + c2[0] * second[R + r], second + R + r);
+			VEC w = STEP(d2_at)(c2, d1 + c2[0] * second[R + r], second + R + r);
 			if (!adjoint) {
 				REAL *zeta = t.second[r] + j;
 				w = CPML_MEMORY(LOAD(zeta), t.a[r], t.b[r], w);
@@ -245,7 +254,7 @@ INLINE void STEP(sweep3d)(const int adjoint, const int save, const int extra, co
 		for (int r = 0; r < CPU_PLANES; r++) {
 			const REAL *p = u + r * plane + j;
 			const VEC now = column[r + R];
-			VEC w = NAME(d2_column)(R, cz, (in_x ? c_zy : c0) * now, column + r + R);
+			VEC w = STEP(d2_at)(cz, (in_x ? c_zy : c0) * now, column + r + R);
 			ptrdiff_t row = ld, rows = 3 * ld;
 			KEEP(p);
 			KEEP(row);

@@ -129,8 +129,7 @@ func reachSolve[T Real](t *testing.T, p testProblem, o CPUOptions, whole bool) r
 		must(s.Adjoint(&adjoint, c[0], c[1], snap, image))
 	}
 	out := reachOutcome[T]{record: shot.Record, born: born.Record, wavelet: image.Wavelet}
-	rows, ny, width := s.rows(), int(s.solver.ny), int(s.solver.width)
-	out.gradient, out.illumination = image.Gradient[:rows*width], image.Illumination[:rows*width]
+	rows, ny, width, nx := s.rows(), int(s.solver.ny), int(s.solver.width), s.domain.NX()
 	for n := range nt {
 		slot := snap.Data[n*size:]
 		for i := range rows {
@@ -146,7 +145,11 @@ func reachSolve[T Real](t *testing.T, p testProblem, o CPUOptions, whole bool) r
 					row[j] = 0
 				}
 			}
-			out.snapshots = append(out.snapshots, row...)
+			out.snapshots = append(out.snapshots, row[:nx]...)
+			if n == 0 {
+				out.gradient = append(out.gradient, image.Gradient[i*width:i*width+nx]...)
+				out.illumination = append(out.illumination, image.Illumination[i*width:i*width+nx]...)
+			}
 			out.skipped += 1 - float64(end-begin)/float64(width)
 		}
 	}
