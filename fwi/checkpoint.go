@@ -54,6 +54,7 @@ type snapshotScalars struct {
 	WaveletAt       int
 	BestMisfit      float64
 	BestAttempt     int
+	HeardBefore     float64
 	BatchSize       int
 	BatchDrawn      bool
 	Solves, Seconds float64
@@ -79,7 +80,7 @@ func SaveSnapshot(path, fingerprint string, s *Snapshot) error {
 		return err
 	}
 	defer f.Close()
-	scalars := snapshotScalars{fingerprint, s.Stage, s.Batch, s.WaveletAt, s.BestMisfit, s.BestAttempt, s.BatchSize, s.BatchDrawn, s.Solves, s.Seconds, s.Shots, s.Method, s.Learned, s.Leaps, s.Recent, s.Proposing, nil}
+	scalars := snapshotScalars{fingerprint, s.Stage, s.Batch, s.WaveletAt, s.BestMisfit, s.BestAttempt, s.HeardBefore, s.BatchSize, s.BatchDrawn, s.Solves, s.Seconds, s.Shots, s.Method, s.Learned, s.Leaps, s.Recent, s.Proposing, nil}
 	for _, r := range s.History {
 		line := historyLine{Record: r}
 		if !math.IsNaN(r.ModelRMS) {
@@ -141,7 +142,7 @@ func LoadSnapshot(path, fingerprint string) (*Snapshot, error) {
 	if scalars.Fingerprint != fingerprint {
 		return nil, fmt.Errorf("%s belongs to another problem or configuration: it cannot be resumed with these", path)
 	}
-	s := &Snapshot{Stage: scalars.Stage, Batch: scalars.Batch, BatchSize: scalars.BatchSize, BatchDrawn: scalars.BatchDrawn, WaveletAt: scalars.WaveletAt, BestMisfit: scalars.BestMisfit, BestAttempt: scalars.BestAttempt, Solves: scalars.Solves, Seconds: scalars.Seconds, Shots: scalars.Shots, Method: scalars.Method,
+	s := &Snapshot{Stage: scalars.Stage, Batch: scalars.Batch, BatchSize: scalars.BatchSize, BatchDrawn: scalars.BatchDrawn, WaveletAt: scalars.WaveletAt, BestMisfit: scalars.BestMisfit, BestAttempt: scalars.BestAttempt, HeardBefore: scalars.HeardBefore, Solves: scalars.Solves, Seconds: scalars.Seconds, Shots: scalars.Shots, Method: scalars.Method,
 		Learned: scalars.Learned, Leaps: scalars.Leaps, Recent: scalars.Recent, Proposing: scalars.Proposing}
 	for _, line := range scalars.History {
 		r := line.Record

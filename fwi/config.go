@@ -131,7 +131,7 @@ type Stage struct {
 	Window         Window  `yaml:"window,omitempty"`          // in time: a mute, or the surroundings of the first arrivals
 	Damping        float64 `yaml:"damping,omitempty"`         // s: traces decay as exp(-t/Damping) after their first arrival, 0: they do not
 	Misfit         string  `yaml:"misfit,omitempty"`          // "": as the run
-	MinCorrelation float64 `yaml:"min_correlation,omitempty"` // leaves out traces whose synthetics, in the model that the stage begins with, correlate less than so with the observed ones; 0: none
+	MinCorrelation float64 `yaml:"min_correlation,omitempty"` // leaves out traces whose synthetics, in the model that the stage begins with, correlate less than so with the observed ones; 0: none. Of stages in a row that differ in this choice alone, those that would hear less than 5 % more of the traces are left out
 	Attempt        int     `yaml:"attempt,omitempty"`         // consecutive stages with the same number are one of several attempts from the same model; 0: none
 	Tikhonov       float64 `yaml:"tikhonov,omitempty"`        // factor of the run's Tikhonov regularisation; 0: 1, negative: 0
 	Tolerance      float64 `yaml:"tolerance,omitempty"`       // ends when an iteration lowers the misfit by less than this fraction; 0: 0.001

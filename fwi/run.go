@@ -84,6 +84,7 @@ type Snapshot struct {
 	Illumination []float32 // that the preconditioner uses, stage's grid
 	Method       *State    // nil: the stage has not begun
 	Heard        []float32 // traces that the stage chose: 1, others 0; nil: all
+	HeardBefore  float64   // share of the traces that the stage before had chosen; 0: it had not chosen
 	Wavelet      []float32 // estimated factor of the stage's wavelets, nil: none
 	WaveletAt    int       // iteration at which it was estimated
 	Learned      *Learned  // by the stage before, nil: nothing
@@ -269,7 +270,11 @@ func (r *Run) runStage(ctx context.Context) error {
 			}
 		}
 		r.x = append([]float32{}, r.state.Method.X...)
-	} else if err := r.begin(ctx, method); err != nil {
+	} else if err := r.begin(ctx, method); errors.Is(err, errSameTraces) {
+		r.Say("stage %d is left out: the stage before, of the same data, has heard %.0f %% of the traces", r.state.Stage+1, 100*r.state.HeardBefore)
+		r.state.Stage++
+		return r.save()
+	} else if err != nil {
 		return err
 	}
 	r.method = method
@@ -651,6 +656,10 @@ func (r *Run) endStage(ctx context.Context) error {
 	r.state.Stage++
 	if st := r.method.State(); st.Status.Pairs > 0 {
 		r.state.Learned = &Learned{Shape: r.level.grid.Shape, Pairs: st.Status.Pairs, S: st.PairS, Y: st.PairY}
+	}
+	r.state.HeardBefore = 0
+	if r.state.Heard != nil {
+		r.state.HeardBefore = shareHeard(r.state.Heard)
 	}
 	r.state.Method, r.state.Illumination, r.state.Wavelet, r.state.Heard = nil, nil, nil, nil
 	r.endAttempt(ended, misfit)

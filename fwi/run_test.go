@@ -172,7 +172,11 @@ func TestResumedRunEndsWithTheSameBits(t *testing.T) {
 		"regularised":   {smallProblem, func(c *Config) { c.Regularisation = RegularisationConfig{Tikhonov: 0.01, TotalVariation: 1.2} }},
 		"attempts":      {smallProblem, attempts(3, 2, 1e-9)},
 		"chosen traces": {smallProblem, func(c *Config) { c.Stages[0].MinCorrelation = 0.9 }},
-		"volume":        {smallVolume, func(c *Config) { c.Stages, c.Iterations = []Stage{{MaxFrequency: 4.5, Iterations: 5}}, 5 }},
+		"same traces": {smallProblem, func(c *Config) {
+			same := Stage{MaxFrequency: 5.5, Iterations: 4, MinCorrelation: 0.1}
+			c.Stages, c.Iterations = []Stage{same, same, {MaxFrequency: 9, Iterations: 4}}, 0
+		}},
+		"volume": {smallVolume, func(c *Config) { c.Stages, c.Iterations = []Stage{{MaxFrequency: 4.5, Iterations: 5}}, 5 }},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p, c := with.make(t, with.adjust)

@@ -23,7 +23,7 @@ const predicted = 0.5
 const mostIterations = 17
 
 // DefaultStages returns a multiscale schedule for data between two frequencies in Hz, slowest velocity vmin in m/s and largest offset in m. At 1.25
-// times the lowest frequency it hears first the near offsets; then those twice as far and, in two stages, first arrivals with two and a half periods after
+// times the lowest frequency it hears first the near offsets; then those twice as far and, in two stages (in one where that hears almost all traces), first arrivals with two and a half periods after
 // them, each of those traces that the model predicts to within a sixth of a period; then all of the data, half as long as it would
 // be heard without these. Should that end cycle-skipped, a second attempt begins with all first arrivals at once. From there low-pass stages go up to the highest frequency. The last takes the given iterations, those before
 // it more, as the square of the frequencies' ratio and up to seventeen times as many: they cost less, about the cube of the frequency, and

@@ -2,6 +2,7 @@ package fwi
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 )
@@ -35,23 +36,49 @@ func (l *level) selectTraces(ctx context.Context, vp []float32) ([]float32, erro
 	return heard, nil
 }
 
-// chooseTraces lets the stage that begins hear the traces that its first model predicts well enough, or all where it predicts none.
+// moreTraces is the least share of the traces that a stage must hear in addition to those of the stage before to be worth its solves, if it differs in nothing
+// else.
+const moreTraces = 0.05
+
+// errSameTraces is returned by the beginning of a stage that would hear what the stage before has heard.
+var errSameTraces = errors.New("the stage would hear what the stage before has heard")
+
+// chooseTraces lets the stage that begins hear the traces that its first model predicts well enough, or all where it predicts none. It returns errSameTraces where
+// these are hardly more than in the stage before, which the stage repeats.
 func (r *Run) chooseTraces(ctx context.Context, x []float32) error {
 	heard, err := r.level.selectTraces(ctx, x)
 	if err != nil {
 		return err
 	}
 	r.state.Solves++
-	var share float64
-	for _, h := range heard {
-		share += float64(h) / float64(len(heard))
-	}
+	share := shareHeard(heard)
 	r.Say("stage %d: %.0f %% of the traces correlate by %g or more with the data", r.state.Stage+1, 100*share, r.level.stage.MinCorrelation)
+	if r.state.HeardBefore > 0 && repeats(r.Config.Stages, r.state.Stage) && share < r.state.HeardBefore+moreTraces {
+		return errSameTraces
+	}
 	if share > 0 {
 		r.state.Heard = heard
 		r.level.applySelection(heard)
 	}
 	return nil
+}
+
+func shareHeard(heard []float32) float64 {
+	var share float64
+	for _, h := range heard {
+		share += float64(h) / float64(len(heard))
+	}
+	return share
+}
+
+// repeats tells whether a stage differs from the one before in its number of iterations at most, and ends no attempt.
+func repeats(stages []Stage, i int) bool {
+	if i == 0 || lastOfAttempt(stages, i) {
+		return false
+	}
+	s, before := stages[i], stages[i-1]
+	s.Iterations, s.Tolerance, before.Iterations, before.Tolerance = 0, 0, 0, 0
+	return s == before
 }
 
 // applySelection multiplies the weights of traces by what selectTraces returned.
