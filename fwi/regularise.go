@@ -29,8 +29,8 @@ const (
 	// horizontalScale is the default of Horizontal, regularSmoothing of Smoothing in wavelengths.
 	horizontalScale, regularSmoothing = 10, 0.4
 	// releasedTikhonov is the share of the weight that is left when all data are heard, up to releasedFrom times the first stage's frequency: there and at
-	// the next of the schedule's.
-	releasedTikhonov, releasedFrom = 0.1, 1.5
+	// the next two of the schedule's.
+	releasedTikhonov, releasedFrom = 0.1, 2.0
 )
 
 // resolve fills the defaults for a schedule and the slowest velocity in m/s.
@@ -50,7 +50,7 @@ func (c *RegularisationConfig) resolve(stages []Stage, vmin float64) {
 }
 
 // regularise gives a default schedule the regularisation that lets the model depart from its start, along the section, no more roughly than the data ask
-// for (docs/decisions/regularisation.md): all of it while the data are chosen, a tenth with all data there and at the next frequency, none at higher ones.
+// for (docs/decisions/regularisation.md): all of it while the data are chosen, a tenth with all data there and at the next two frequencies, none at higher ones.
 func (c *Config) regularise() {
 	first := c.Stages[0].MaxFrequency
 	c.Regularisation.Tikhonov = tikhonovScale / (first * first)

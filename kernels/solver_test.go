@@ -269,6 +269,25 @@ func testKernelsMatchReference(t *testing.T, e *Equation) {
 	}
 }
 
+// Layers may begin and end anywhere among the vectors and the rows that are stepped together, as may the grid.
+func TestLayersOfAnyWidthMatchReference(t *testing.T) {
+	both := [][2]bool{{true, true}, {true, true}}
+	for k := range 16 {
+		c := testCase{[]int{29 + k, 45 + k}, 2 + 2*(k%4), 1 + 5*k%13, both, false}
+		p := newTestProblem(c)
+		r1, r2 := newReferences(t, p.domain)
+		want := solve(t, p, Solver[float64](r1), Solver[float64](r2), 90)
+		for _, isa := range []string{"baseline", "avx2", "avx512"} {
+			t.Run(fmt.Sprintf("%v/%s", c, isa), func(t *testing.T) {
+				a, b := newCPUs[float64](t, p.domain, CPUOptions{InstructionSet: isa})
+				c, d := newCPUs[float32](t, p.domain, CPUOptions{InstructionSet: isa})
+				compare(t, solve(t, p, Solver[float64](a), Solver[float64](b), 90), want, 1e-12) // tolerances: testKernelsMatchReference
+				compare(t, solve(t, p, Solver[float32](c), Solver[float32](d), 31), want, 1e-4)
+			})
+		}
+	}
+}
+
 func compare(t *testing.T, got, want outcome, tolerance float64) {
 	t.Helper()
 	for _, q := range []struct {
