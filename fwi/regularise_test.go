@@ -130,7 +130,7 @@ func TestDefaultRegularisation(t *testing.T) {
 	}
 	for i, s := range c.Stages {
 		want := 0.0
-		if s.MaxFrequency > 1.5*first {
+		if s.MaxFrequency > 2*first {
 			want = -1
 		} else if s.MaxFrequency > first || s.MaxOffset == 0 && !s.Window.any() {
 			want = releasedTikhonov
