@@ -101,6 +101,14 @@ static void NAME(activate)(cpu_solver *s)
 	}
 }
 
+INLINE int NAME(none)(IVEC any)
+{
+	for (int k = 0; k < LANES; k++)
+		if (any[k])
+			return 0;
+	return 1;
+}
+
 // Whether all of a block's new field and memory variables are zero in CPU_LANES columns from j on.
 static int NAME(still)(const cpu_solver *s, int block, int j)
 {
@@ -118,10 +126,7 @@ static int NAME(still)(const cpu_solver *s, int block, int j)
 						any |= LOAD((const REAL *)x->memory[v] + (ptrdiff_t)(i + r) * (x->end - x->begin + CPU_LANES) + j - x->begin + k) != 0;
 				}
 		}
-	for (int k = 0; k < LANES; k++)
-		if (any[k])
-			return 0;
-	return 1;
+	return NAME(none)(any);
 }
 
 static void NAME(arrive)(cpu_solver *s)
@@ -186,15 +191,6 @@ INLINE VEC NAME(d2_row)(const int R, const REAL *c, VEC sum, const REAL *p)
 	for (int k = 1; k <= R; k++)
 		sum += c[k] * (LOADU(p - k) + LOADU(p + k));
 	return sum;
-}
-
-INLINE int NAME(zero)(VEC v)
-{
-	const IVEC any = v != 0;
-	for (int k = 0; k < LANES; k++)
-		if (any[k])
-			return 0;
-	return 1;
 }
 
 // ψ, or s and p, of a z layer in the active columns from j0 to j1.
@@ -267,7 +263,7 @@ INLINE void NAME(memory_x)(const int R, const int adjoint, const NAME(pass) *pas
 		}
 	for (int j = range.begin; j < range.end; j += LANES) {
 		const VEC aj = LOAD(a + j), bj = LOAD(b + j);
-		if (NAME(zero)(aj)) // ψ and p stay zero
+		if (NAME(none)(aj != 0)) // ψ and p stay zero
 			continue;
 #pragma GCC unroll 8
 		for (int r = 0; r < ROWS; r++) {
