@@ -108,7 +108,7 @@ func newCPU[T Real](d Domain, options CPUOptions, dry bool) (*CPU[T], error) {
 		s.Close()
 		return nil, err
 	}
-	if d.Potential != nil && !dry {
+	if s.solver.potential != nil && !dry {
 		s.setPotential(d.Potential)
 	}
 	runtime.SetFinalizer(s, (*CPU[T]).Close)
@@ -138,8 +138,12 @@ func (s *CPU[T]) init2D() {
 
 	field := func() unsafe.Pointer { return s.plane(rows, stride, halo, lanes) }
 	c.now, c.before, c.m = field(), field(), field()
-	if d.Potential != nil {
+	level := d.Along != nil && d.rowsOfPotential() != nil
+	if d.Potential != nil && !level {
 		c.potential = field()
+	}
+	if d.Along != nil {
+		c.along, c.row_potential = s.reals(d.Along, rows), s.reals(d.rowsOfPotential(), rows)
 	}
 	c.az, c.bz = s.reals(d.A[0], rows), s.reals(d.B[0], rows)
 	c.ax, c.bx = s.reals(d.A[1], width), s.reals(d.B[1], width)

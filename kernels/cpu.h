@@ -41,6 +41,8 @@ typedef struct {
 	void *now, *before;  // fields at cell (0, 0)
 	void *m;             // v² dt², same layout
 	void *potential;     // W of variable density (density.go), which takes W u from w, in the adjoint W η; same layout; null: constant density
+	void *along;         // factor of what differences along x give, per row [rows]; null: none (2D only)
+	void *row_potential; // besides, W that is the same along rows [rows]
 	void *az, *bz;       // CPML coefficients per row [rows]
 	void *ax, *bx;       // per column [width]
 	cpml_block z[2], x[2];

@@ -159,8 +159,8 @@ INLINE void NAME(d1_column)(const int R, const REAL *c, VEC *sum, const REAL *p,
 	}
 }
 
-// The second starts the sums. add: a field to be added to p's, or null; c[0] is the middle weight.
-INLINE void NAME(d2_column)(const int R, const REAL *c, VEC *sum, const REAL *p, const REAL *add, ptrdiff_t ld)
+// The second starts the sums. add: a field to be added to p's, or null; middle[r] is row r's middle weight.
+INLINE void NAME(d2_column)(const int R, const REAL *c, const REAL *middle, VEC *sum, const REAL *p, const REAL *add, ptrdiff_t ld)
 {
 #pragma GCC unroll 16
 	for (int k = -R; k < ROWS + R; k++) {
@@ -171,7 +171,7 @@ INLINE void NAME(d2_column)(const int R, const REAL *c, VEC *sum, const REAL *p,
 		for (int r = 0; r < ROWS; r++) {
 			const int d = k > r ? k - r : r - k;
 			if (d <= R)
-				sum[r] = k == r - R ? c[R] * v : sum[r] + c[d] * v;
+				sum[r] = k == r - R ? c[R] * v : sum[r] + (d ? c[d] : middle[r]) * v;
 		}
 	}
 }
@@ -274,8 +274,8 @@ INLINE void NAME(memory_x)(const int R, const int adjoint, const NAME(pass) *pas
 }
 
 // Steps ROWS rows from row i on in the columns from j0 to j1. in_x, in_z: the columns are the x layer, the rows lie in the z layer given,
-// after memory_x and memory_z; save: there may be a snapshot.
-INLINE void NAME(sweep)(const int R, const int adjoint, const int in_x, const int in_z, const int save, const NAME(pass) *pass,
+// after memory_x and memory_z; save: there may be a snapshot; stretched: rows have factors of their own along x.
+INLINE void NAME(sweep)(const int R, const int adjoint, const int in_x, const int in_z, const int save, const int stretched, const NAME(pass) *pass,
                         const cpml_block *x, const cpml_block *z, int i, int j0, int j1)
 {
 	const cpu_solver *s = pass->solver;
@@ -295,8 +295,13 @@ INLINE void NAME(sweep)(const int R, const int adjoint, const int in_x, const in
 		bz[k] = k > R1 ? 0 : adjoint ? -pass->d1z[k] : pass->d1z[k];
 		bx[k] = k > R1 ? 0 : adjoint ? -pass->d1x[k] : pass->d1x[k];
 	}
-	if (!in_x && !in_z)
-		cz[0] += cx[0];
+	// What takes a cell's own value goes into the middle weight, but for what belongs to a layer's memory or is driven by another field.
+	REAL middle[ROWS], along[ROWS], rest[ROWS];
+	for (int r = 0; r < ROWS; r++) {
+		along[r] = stretched ? ((const REAL *)s->along)[i + r] : 1;
+		rest[r] = (in_x ? 0 : along[r] * cx[0]) - (stretched ? ((const REAL *)s->row_potential)[i + r] : 0);
+		middle[r] = in_z ? cz[0] : cz[0] + rest[r];
+	}
 	const REAL *az = (const REAL *)s->az + i, *decay_z = (const REAL *)s->bz + i, *ax = s->ax, *decay_x = s->bx;
 	REAL *first_z = in_z ? (REAL *)z->memory[0] + (i - z->begin) * ld : NULL;
 	REAL *second_z = in_z ? (REAL *)z->memory[1] + (i - z->begin) * ld : NULL;
@@ -307,7 +312,7 @@ INLINE void NAME(sweep)(const int R, const int adjoint, const int in_x, const in
 
 	for (int j = j0; j < j1; j += LANES) {
 		VEC ws[ROWS];
-		NAME(d2_column)(R, cz, ws, u + j, in_z && adjoint ? second_z + j : NULL, ld);
+		NAME(d2_column)(R, cz, middle, ws, u + j, in_z && adjoint ? second_z + j : NULL, ld);
 		if (in_z)
 			NAME(d1_column)(R, bz, ws, first_z + j, NULL, ld);
 #pragma GCC unroll 8
@@ -320,17 +325,24 @@ INLINE void NAME(sweep)(const int R, const int adjoint, const int in_x, const in
 				STORE(second_z + r * ld + j, zeta);
 				w += zeta;
 			}
+			if (in_z && (stretched || !in_x))
+				w += rest[r] * now;
 			if (in_x) {
 				const REAL *sum = adjoint ? sum_x + r * sum_step + j : p;
-				VEC along = NAME(d1_row)(R, bx, NAME(d2_row)(R, cx, cx[0] * LOAD(sum), sum), first_x + r * step + j);
+				VEC v = NAME(d1_row)(R, bx, NAME(d2_row)(R, cx, cx[0] * LOAD(sum), sum), first_x + r * step + j);
 				if (!adjoint) {
-					VEC zeta = CPML_MEMORY(LOAD(second_x + r * step + j), LOAD(ax + j), LOAD(decay_x + j), along);
+					VEC zeta = CPML_MEMORY(LOAD(second_x + r * step + j), LOAD(ax + j), LOAD(decay_x + j), v);
 					STORE(second_x + r * step + j, zeta);
-					along += zeta;
+					v += zeta;
 				}
-				w += along;
+				if (stretched)
+					v *= along[r];
+				w += v;
+			} else if (stretched) {
+				const VEC none = {0};
+				w += along[r] * NAME(d2_row)(R, cx, none, p);
 			} else {
-				w = NAME(d2_row)(R, cx, in_z ? (VEC)(w + cx[0] * now) : w, p);
+				w = NAME(d2_row)(R, cx, w, p);
 			}
 			if (potential)
 				w -= LOAD(potential + r * ld + j) * now;
@@ -375,16 +387,18 @@ INLINE void NAME(rows)(const int R, const int adjoint, const int in_z, const NAM
 		if (range.begin > layer.begin || layer.end > range.end)
 			continue;
 		NAME(memory_x)(R, adjoint, pass, x, i, layer);
-		NAME(sweep)(R, adjoint, 1, in_z, save, pass, x, z, i, layer.begin, layer.end);
+		NAME(sweep)(R, adjoint, 1, in_z, save, s->along != NULL, pass, x, z, i, layer.begin, layer.end);
 		if (x->begin == 0)
 			range.begin = layer.end;
 		else
 			range.end = layer.begin;
 	}
 	if (in_z || save)
-		NAME(sweep)(R, adjoint, 0, in_z, save, pass, NULL, z, i, range.begin, range.end);
+		NAME(sweep)(R, adjoint, 0, in_z, save, s->along != NULL, pass, NULL, z, i, range.begin, range.end);
+	else if (s->along)
+		NAME(sweep)(R, adjoint, 0, 0, 0, 1, pass, NULL, NULL, i, range.begin, range.end);
 	else
-		NAME(sweep)(R, adjoint, 0, 0, 0, pass, NULL, NULL, i, range.begin, range.end);
+		NAME(sweep)(R, adjoint, 0, 0, 0, 0, pass, NULL, NULL, i, range.begin, range.end);
 }
 
 // Steps what is active of ROWS rows between the columns j0 and j1, to the snapshot or with it as far as it reaches.

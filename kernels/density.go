@@ -20,6 +20,11 @@ import (
 // Potential returns W in 1/m² for densities in kg/m³, one a cell of the domain. Beyond the grid the density goes on as in the outermost cells, above a free surface
 // as below it. It fails where the density jumps so much between close cells that the form above might be negative: the field would grow without bound.
 func Potential(d *Domain, density []float64) ([]float64, error) {
+	return potential(d, density, func(int, int) float64 { return 1 })
+}
+
+// potential returns W with the part of each axis times a factor of the cell.
+func potential(d *Domain, density []float64, factor func(axis, cell int) float64) ([]float64, error) {
 	if len(density) != d.Cells() {
 		return nil, fmt.Errorf("the density has %d cells, the grid %v %d", len(density), d.Shape, d.Cells())
 	}
@@ -58,7 +63,7 @@ func Potential(d *Domain, density []float64) ([]float64, error) {
 				for k := 1; k < len(weights); k++ {
 					sum += weights[k] * (line[i+MaxRadius+k] + line[i+MaxRadius-k])
 				}
-				w[c+i*stride] += sum / line[i+MaxRadius] * scale
+				w[c+i*stride] += factor(axis, c+i*stride) * sum / line[i+MaxRadius] * scale
 			}
 		}
 	}

@@ -95,6 +95,14 @@ func (s *Reference) coefficients(c, axis int) (a, b float64) {
 	return s.domain.A[axis][i], s.domain.B[axis][i]
 }
 
+// along returns the factor of what the differences along an axis give in cell c. It commutes with them and with CPML's recursions.
+func (s *Reference) along(c, axis int) float64 {
+	if axis == 0 || s.domain.Along == nil {
+		return 1
+	}
+	return s.domain.Along[s.index[0][c]]
+}
+
 // spatialForward returns w[n] of acoustic.h and advances ψ and ζ.
 func (s *Reference) spatialForward() []float64 {
 	w := make([]float64, len(s.now))
@@ -108,7 +116,7 @@ func (s *Reference) spatialForward() []float64 {
 			a, b := s.coefficients(c, axis)
 			d2u, d1psi := s.second(s.now, c, axis), s.first(psi, c, axis)
 			zeta[c] = b*zeta[c] + a*(d2u+d1psi)
-			w[c] += d2u + d1psi + zeta[c]
+			w[c] += s.along(c, axis) * (d2u + d1psi + zeta[c])
 		}
 	}
 	s.subtractPotential(w)
@@ -137,7 +145,7 @@ func (s *Reference) spatialAdjoint() []float64 {
 			p[c] = b*p[c] - a*s.first(s.scratch, c, axis)
 		}
 		for c := range w {
-			w[c] += s.second(s.scratch, c, axis) - s.first(p, c, axis)
+			w[c] += s.along(c, axis) * (s.second(s.scratch, c, axis) - s.first(p, c, axis))
 		}
 	}
 	s.subtractPotential(w)

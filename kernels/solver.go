@@ -22,6 +22,9 @@ type Domain struct {
 	A, B [][]float64
 	// Potential is W of density.go in 1/m², one value a cell; nil: constant density. Only the acoustic equation has it.
 	Potential []float64
+	// Along are factors of what the differences along x give, one a row: where rows lie unevenly in depth (stretch.go); nil: ones. Only the acoustic equation
+	// has them, in 2D.
+	Along []float64
 	// Time step in s and the equation's constants, for equations that have constants: M is all that the acoustic one needs.
 	DT        float64
 	Constants []float64
@@ -74,6 +77,9 @@ func (d *Domain) Validate() error {
 	}
 	if d.Potential != nil && len(d.Potential) != d.Cells() {
 		return fmt.Errorf("the potential has %d cells, the grid %v %d", len(d.Potential), d.Shape, d.Cells())
+	}
+	if d.Along != nil && (axes != 2 || len(d.Along) != d.Shape[0]) {
+		return fmt.Errorf("%d factors of the differences along x are for as many rows in 2D, not for the grid %v", len(d.Along), d.Shape)
 	}
 	if d.FreeSurface && d.Shape[0] <= d.Order/2 {
 		return fmt.Errorf("%d rows are too few for a free surface at order %d", d.Shape[0], d.Order)

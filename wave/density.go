@@ -26,12 +26,19 @@ func CheckDensity(g Grid, density []float32) (low, high float64, err error) {
 	return low, high, nil
 }
 
-// takeDensity extends the density to the solver's grid, constant outwards through the absorbing layers, so that there it changes along them only, keeps its root, and
-// returns the potential of the solvers; nil if the density is constant.
+// takeDensity extends the density to the solver's grid, constant outwards through the absorbing layers, so that there it changes along them only, keeps √(ρ s), and
+// returns the potential of the solvers; nil if the density is constant and the rows are the grid's.
 func (p *PropagatorOf[T]) takeDensity() ([]float64, error) {
 	o := &p.options
-	if o.Density == nil {
+	if o.Density == nil && p.stretch == nil {
 		return nil, nil
+	}
+	if o.Density == nil {
+		p.root = make([]float64, p.layout.cells())
+		for i := range p.root {
+			p.root[i] = math.Sqrt(p.ratioAt(i))
+		}
+		return kernels.StretchedPotential(&p.domain, p.stretch.ratio, nil)
 	}
 	if p.equation.Name != kernels.Acoustic {
 		return nil, fmt.Errorf("equation %q does not know densities: %q does", p.equation.Name, kernels.Acoustic)
@@ -44,14 +51,23 @@ func (p *PropagatorOf[T]) takeDensity() ([]float64, error) {
 		given[i] = float64(v)
 	}
 	rho := make([]float64, p.layout.cells())
-	extend(&p.layout, rho, given)
-	d := kernels.Domain{Shape: p.layout.shape, Spacing: p.grid.Spacing, Order: o.Order, D2: p.weights, FreeSurface: o.FreeSurface}
-	potential, err := kernels.Potential(&d, rho)
+	var potential []float64
+	var err error
+	if p.stretch == nil {
+		extend(&p.layout, rho, given)
+		potential, err = kernels.Potential(&p.domain, rho)
+	} else {
+		nx := p.grid.NX()
+		rows := make([]float64, p.stretch.rows()*nx)
+		mapRows(rows, given, p.stretch.take, nx)
+		extend(&p.layout, rho, rows)
+		potential, err = kernels.StretchedPotential(&p.domain, p.stretch.ratio, rho)
+	}
 	if err != nil {
 		return nil, err
 	}
 	for i, v := range rho {
-		rho[i] = math.Sqrt(v)
+		rho[i] = math.Sqrt(v * p.ratioAt(i))
 	}
 	p.root = rho
 	return potential, nil

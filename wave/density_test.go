@@ -73,133 +73,147 @@ func TestReflectionFromAStepInDensityHasItsCoefficient(t *testing.T) {
 
 func TestDensityKeepsAdjointsAndGradientsExact(t *testing.T) {
 	for name, s := range map[string]testSetup{"2D": newTestSetup(1), "3D": newTestSetup3D(1)} {
-		for _, order := range []int{2, 8} {
-			for _, surface := range []bool{false, true} {
-				o := Options{MaxVelocity: 3200, Order: order, FreeSurface: surface, Layer: 6, Storage: EveryStep, Density: layeredDensity(s.grid)}
-				p, err := NewPropagatorOf[float64](s.grid, s.survey, o)
-				if err != nil {
-					t.Fatal(err)
-				}
-				born, err := p.Born(background, s.vp, s.dv, []int{0})
-				if err != nil {
-					t.Fatal(err)
-				}
-				rng := rand.New(rand.NewPCG(5, 6))
-				residual := make([]float64, len(born[0]))
-				var left, right float64
-				for i := range residual {
-					residual[i] = rng.NormFloat64()
-					left += residual[i] * born[0][i]
-				}
-				back, err := p.BornAdjoint(background, s.vp, [][]float64{residual}, []int{0})
-				if err != nil {
-					t.Fatal(err)
-				}
-				for i, v := range back {
-					right += v * s.dv[i]
-				}
-				if e := math.Abs(left-right) / math.Abs(left); !(e < 1e-11) {
-					t.Errorf("%s, order %d, free surface %v: the dot products differ by %.1e", name, order, surface, e)
-				}
-				// Born is the derivative of Forward: the remainder falls with the square of the step.
-				var remainder [2]float64
-				at, err := p.Forward(background, s.vp, []int{0})
-				if err != nil {
-					t.Fatal(err)
-				}
-				for k, h := range []float64{1e-2, 1e-3} {
-					vp := make([]float64, len(s.vp))
-					for i := range vp {
-						vp[i] = s.vp[i] + h*s.dv[i]
-					}
-					moved, err := p.Forward(background, vp, []int{0})
-					if err != nil {
-						t.Fatal(err)
-					}
-					for i, v := range moved[0] {
-						remainder[k] += math.Pow(v-at[0][i]-h*born[0][i], 2)
-					}
-				}
-				if slope := math.Log10(remainder[0]/remainder[1]) / 2; math.Abs(slope-2) > 0.05 {
-					t.Errorf("%s, order %d, free surface %v: the remainder falls with order %.3f", name, order, surface, slope)
-				}
-				p.Close()
+		checkAdjointsAndGradients(t, name, s, Options{Density: layeredDensity(s.grid)})
+	}
+}
+
+// checkAdjointsAndGradients checks that Born is the derivative of Forward and BornAdjoint its adjoint, with the options given.
+func checkAdjointsAndGradients(t *testing.T, name string, s testSetup, o Options) {
+	t.Helper()
+	for _, order := range []int{2, 8} {
+		for _, surface := range []bool{false, true} {
+			o.MaxVelocity, o.Order, o.FreeSurface, o.Layer, o.Storage = 3200, order, surface, 6, EveryStep
+			p, err := NewPropagatorOf[float64](s.grid, s.survey, o)
+			if err != nil {
+				t.Fatal(err)
 			}
+			born, err := p.Born(background, s.vp, s.dv, []int{0})
+			if err != nil {
+				t.Fatal(err)
+			}
+			rng := rand.New(rand.NewPCG(5, 6))
+			residual := make([]float64, len(born[0]))
+			var left, right float64
+			for i := range residual {
+				residual[i] = rng.NormFloat64()
+				left += residual[i] * born[0][i]
+			}
+			back, err := p.BornAdjoint(background, s.vp, [][]float64{residual}, []int{0})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for i, v := range back {
+				right += v * s.dv[i]
+			}
+			if e := math.Abs(left-right) / math.Abs(left); !(e < 1e-11) {
+				t.Errorf("%s, order %d, free surface %v: the dot products differ by %.1e", name, order, surface, e)
+			}
+			// Born is the derivative of Forward: the remainder falls with the square of the step.
+			var remainder [2]float64
+			at, err := p.Forward(background, s.vp, []int{0})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for k, h := range []float64{1e-2, 1e-3} {
+				vp := make([]float64, len(s.vp))
+				for i := range vp {
+					vp[i] = s.vp[i] + h*s.dv[i]
+				}
+				moved, err := p.Forward(background, vp, []int{0})
+				if err != nil {
+					t.Fatal(err)
+				}
+				for i, v := range moved[0] {
+					remainder[k] += math.Pow(v-at[0][i]-h*born[0][i], 2)
+				}
+			}
+			if slope := math.Log10(remainder[0]/remainder[1]) / 2; math.Abs(slope-2) > 0.05 {
+				t.Errorf("%s, order %d, free surface %v: the remainder falls with order %.3f", name, order, surface, slope)
+			}
+			p.Close()
 		}
 	}
 }
 
 func TestDensityIsSteppedAlikeByAllKernelsAndStorages(t *testing.T) {
 	for name, s := range map[string]testSetup{"2D": newTestSetup(1), "3D": newTestSetup3D(1)} {
-		gradient := func(o Options, reference bool) ([]float64, float64) {
-			o.MaxVelocity, o.Layer, o.FreeSurface, o.Density, o.Reference, o.SnapshotInterval = 3200, 6, true, layeredDensity(s.grid), reference, 4
-			p, err := NewPropagatorOf[float64](s.grid, s.survey, o)
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer p.Close()
-			g, err := p.Gradient(background, s.vp, []int{0}, func(_ int, synthetic, adjoint []float64) (float64, error) {
-				var sum float64
-				for i, v := range synthetic {
-					adjoint[i], sum = v, sum+v*v/2
-				}
-				return sum, nil
-			})
-			if err != nil {
-				t.Fatal(err)
-			}
-			return g.VP, g.Misfit
-		}
-		want, misfit := gradient(Options{Storage: EveryKth}, true)
-		var norm float64
-		for _, v := range want {
-			norm += v * v
-		}
-		for _, c := range []struct {
-			storage   Storage
-			tolerance float64
-		}{{EveryKth, 1e-10}, {Boundary, 1e-8}, {Revolve, 1e-10}, {Disk, 1e-10}, {SixteenBit, 5e-3}} { // round-off; bfloat16 has 8 bits
-			got, j := gradient(Options{Storage: c.storage}, false)
-			var difference float64
-			for i, v := range got {
-				difference += (v - want[i]) * (v - want[i])
-			}
-			if e := math.Sqrt(difference / norm); !(e < c.tolerance) || math.Abs(j/misfit-1) > 1e-10 {
-				t.Errorf("%s, storage %s: the gradient differs from the reference's by %.1e, the misfit by %.1e", name, c.storage, e, j/misfit-1)
-			}
-		}
-		o := Options{MaxVelocity: 3200, Layer: 6, Density: layeredDensity(s.grid)}
-		fast, err := NewPropagator(s.grid, s.survey, o)
+		checkKernelsAndStorages(t, name, s, Options{Density: layeredDensity(s.grid)})
+	}
+}
+
+// checkKernelsAndStorages checks fast kernels and storages against the reference, with the options given.
+func checkKernelsAndStorages(t *testing.T, name string, s testSetup, of Options) {
+	t.Helper()
+	gradient := func(storage Storage, reference bool) ([]float64, float64) {
+		o := of
+		o.MaxVelocity, o.Layer, o.FreeSurface, o.Storage, o.Reference, o.SnapshotInterval = 3200, 6, true, storage, reference, 4
+		p, err := NewPropagatorOf[float64](s.grid, s.survey, o)
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer fast.Close()
-		o.Reference = true
-		slow, err := NewPropagatorOf[float64](s.grid, s.survey, o)
+		defer p.Close()
+		g, err := p.Gradient(background, s.vp, []int{0}, func(_ int, synthetic, adjoint []float64) (float64, error) {
+			var sum float64
+			for i, v := range synthetic {
+				adjoint[i], sum = v, sum+v*v/2
+			}
+			return sum, nil
+		})
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer slow.Close()
-		narrow := make([]float32, len(s.vp))
-		for i, v := range s.vp {
-			narrow[i] = float32(v)
+		return g.VP, g.Misfit
+	}
+	want, misfit := gradient(EveryKth, true)
+	var norm float64
+	for _, v := range want {
+		norm += v * v
+	}
+	for _, c := range []struct {
+		storage   Storage
+		tolerance float64
+	}{{EveryKth, 1e-10}, {Boundary, 1e-8}, {Revolve, 1e-10}, {Disk, 1e-10}, {SixteenBit, 5e-3}} { // round-off; bfloat16 has 8 bits
+		got, j := gradient(c.storage, false)
+		var difference float64
+		for i, v := range got {
+			difference += (v - want[i]) * (v - want[i])
 		}
-		a, err := fast.Forward(background, narrow, []int{0})
-		if err != nil {
-			t.Fatal(err)
+		if e := math.Sqrt(difference / norm); !(e < c.tolerance) || math.Abs(j/misfit-1) > 1e-10 {
+			t.Errorf("%s, storage %s: the gradient differs from the reference's by %.1e, the misfit by %.1e", name, c.storage, e, j/misfit-1)
 		}
-		b, err := slow.Forward(background, s.vp, []int{0})
-		if err != nil {
-			t.Fatal(err)
-		}
-		var difference, energy float64
-		for i, v := range b[0] {
-			difference += math.Pow(float64(a[0][i])-v, 2)
-			energy += v * v
-		}
-		if e := math.Sqrt(difference / energy); !(e < 2e-4) { // hundreds of steps in float32
-			t.Errorf("%s: float32 differs from the reference by %.1e", name, e)
-		}
+	}
+	o := of
+	o.MaxVelocity, o.Layer = 3200, 6
+	fast, err := NewPropagator(s.grid, s.survey, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer fast.Close()
+	o.Reference = true
+	slow, err := NewPropagatorOf[float64](s.grid, s.survey, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer slow.Close()
+	narrow := make([]float32, len(s.vp))
+	for i, v := range s.vp {
+		narrow[i] = float32(v)
+	}
+	a, err := fast.Forward(background, narrow, []int{0})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := slow.Forward(background, s.vp, []int{0})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var difference, energy float64
+	for i, v := range b[0] {
+		difference += math.Pow(float64(a[0][i])-v, 2)
+		energy += v * v
+	}
+	if e := math.Sqrt(difference / energy); !(e < 2e-4) { // hundreds of steps in float32
+		t.Errorf("%s: float32 differs from the reference by %.1e", name, e)
 	}
 }
 

@@ -68,6 +68,9 @@ func newInterior(d kernels.Domain) (*interior, error) {
 	if d.Potential != nil {
 		in.eachCell(d.Shape, func(cell int, _ bool) { in.domain.Potential = append(in.domain.Potential, d.Potential[cell]) })
 	}
+	if d.Along != nil {
+		in.domain.Along = d.Along[in.origin[0] : in.origin[0]+in.domain.Shape[0]]
+	}
 	in.findCells(d)
 	return in, nil
 }

@@ -78,6 +78,9 @@ func (l *layout) rowWeights(p Position) []cellWeight {
 
 // inCells returns a position along one axis in cells of the solver's grid.
 func (l *layout) inCells(p Position, axis int) float64 {
+	if axis == 0 && l.stretch != nil {
+		return l.stretch.row(p[0])
+	}
 	return (p[axis]-l.grid.Start(axis))/l.grid.Spacing[axis] + float64(l.added[axis][0])
 }
 

@@ -6,6 +6,7 @@ type layout struct {
 	shape       []int    // of the solver
 	added       [][2]int // cells before the first and behind the last of the model, per axis
 	freeSurface bool
+	stretch     *stretch // nil: rows lie evenly
 }
 
 func newLayout(g Grid, added [][2]int, freeSurface bool) layout {

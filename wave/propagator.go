@@ -35,7 +35,8 @@ type PropagatorOf[T float32 | float64] struct {
 	mu           sync.Mutex
 	workers      []*worker[T] // idle ones
 	interpolated map[pointsKey]kernels.Points[T]
-	root         []float64            // √ρ in each cell of the solver's grid; nil: constant density
+	stretch      *stretch             // nil: the solver's rows are the grid's
+	root         []float64            // √(ρ s) in each cell of the solver's grid; nil: constant density and the grid's rows
 	spare        []*kernels.Buffer[T] // arrays of the solver's cells, for the next call: garbage of their size would pile up
 	closed       bool
 	gpu          *gpuBackend[T] // nil: on the CPU
@@ -117,25 +118,39 @@ func NewPropagatorOf[T float32 | float64](g Grid, s *Survey, o Options) (*Propag
 	if g.Axes() == 2 && (o.Reflecting[Front] || o.Reflecting[Back]) {
 		return nil, fmt.Errorf("Options.Reflecting names the sides %v or %v, which a 2D grid does not have", Front, Back)
 	}
-	p.layout = newLayout(g, added, o.FreeSurface)
+	if err := p.placeRows(added[0]); err != nil {
+		return nil, err
+	}
+	solver := g // the model's part of the solver's grid
+	if p.stretch != nil {
+		solver.Shape = append([]int{p.stretch.rows()}, g.Shape[1:]...)
+	}
+	p.layout = newLayout(solver, added, o.FreeSurface)
+	p.layout.stretch = p.stretch
 	if n := p.layout.cells(); n > math.MaxInt32 {
 		return nil, fmt.Errorf("%s cells with absorbing layers are %d, more than the %d that the kernels can number: coarsen the grid", Times("%d", p.layout.shape), n, math.MaxInt32)
 	}
-	limit := p.equation.MaxTimeStep(p.weights, o.MaxVelocity, g.Spacing...)
+	p.domain = kernels.Domain{Shape: p.layout.shape, Spacing: g.Spacing, Order: o.Order, D2: p.weights, FreeSurface: o.FreeSurface, Constants: constants}
 	potential, err := p.takeDensity()
 	if err != nil {
 		return nil, err
 	}
-	if potential != nil {
-		limit = kernels.LimitWithPotential(limit, o.MaxVelocity, potential)
-	}
+	limit := p.stabilityLimit(potential)
 	dt, err := timeStep(o, s.DT, limit)
 	if err != nil {
 		return nil, err
 	}
-	p.domain = kernels.Domain{Shape: p.layout.shape, Spacing: g.Spacing, Order: o.Order, D2: p.weights, FreeSurface: o.FreeSurface, DT: dt, Constants: constants, Potential: potential}
+	p.domain.DT, p.domain.Potential = dt, potential
 	for axis, sides := range added {
-		a, b := cpmlCoefficients(p.domain.Shape[axis], sides[0], sides[1], g.Spacing[axis], dt, o.MaxVelocity, o.LayerFrequency)
+		h := [2]float64{g.Spacing[axis], g.Spacing[axis]}
+		if axis == 0 && p.stretch != nil {
+			for _, s := range p.stretch.ratio {
+				p.domain.Along = append(p.domain.Along, s*s)
+			}
+			h[0] *= p.stretch.ratio[0]
+			h[1] *= p.stretch.ratio[len(p.stretch.ratio)-1]
+		}
+		a, b := cpmlCoefficients(p.domain.Shape[axis], sides[0], sides[1], h, dt, o.MaxVelocity, o.LayerFrequency)
 		p.domain.A, p.domain.B = append(p.domain.A, a), append(p.domain.B, b)
 	}
 
@@ -349,6 +364,14 @@ func (p *PropagatorOf[T]) checkModel(vp []T) error {
 		return fmt.Errorf("%w: the model reaches %.1f m/s; dt %.4g ms is stable up to %.1f m/s, and the propagator was made for %.1f m/s", ErrVelocity,
 			vmax, 1e3*p.plan.DT, p.options.MaxVelocity*p.plan.StabilityLimit/p.plan.DT, p.options.MaxVelocity)
 	}
+	cells := len(vp) / p.grid.Shape[0]
+	for row, limit := range p.options.RowVelocity {
+		for i, v := range vp[row*cells : (row+1)*cells] {
+			if float64(v) > limit*(1+1e-6) {
+				return fmt.Errorf("%w: the model reaches %.1f m/s in cell %s, and the propagator was made for %.1f m/s there", ErrVelocity, v, p.grid.CellName(row*cells+i), limit)
+			}
+		}
+	}
 	return nil
 }
 
@@ -371,10 +394,16 @@ func (p *PropagatorOf[T]) squared(vp []T) (*kernels.Buffer[T], error) {
 	if err != nil {
 		return nil, err
 	}
-	extend(&p.layout, m.Data, vp)
-	dt := T(p.plan.DT)
-	for i, v := range m.Data {
-		m.Data[i] = v * dt * (v * dt)
+	p.solverVelocity(m.Data, vp)
+	nx := p.domain.NX()
+	for row := range len(m.Data) / nx {
+		dt := T(p.plan.DT)
+		if p.stretch != nil {
+			dt = T(p.plan.DT / p.stretch.ratio[row])
+		}
+		for i, v := range m.Data[row*nx:][:nx] {
+			m.Data[row*nx+i] = v * dt * (v * dt)
+		}
 	}
 	return m, nil
 }
@@ -498,7 +527,7 @@ type pointsKey struct {
 	receivers bool
 }
 
-// points returns the cells of a list of positions, which shots often share. The solver's field is p/√ρ, its source f/√ρ (kernels/density.go).
+// points returns the cells of a list of positions, which shots often share. The solver's field is p/√(ρ s), its source f √(s/ρ) (kernels/density.go, stretch.go).
 func (p *PropagatorOf[T]) points(positions []Position, receivers bool) kernels.Points[T] {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -517,7 +546,7 @@ func (p *PropagatorOf[T]) points(positions []Position, receivers bool) kernels.P
 				if root := T(p.root[int(cell)+r]); receivers {
 					*w *= root
 				} else {
-					*w /= root
+					*w *= T(p.ratioAt(int(cell)+r)) / root
 				}
 			}
 		}
@@ -590,10 +619,12 @@ func (p *PropagatorOf[T]) Gradient(ctx context.Context, vp []T, shots []int, mis
 	}
 	interval := T(p.plan.SnapshotInterval)
 	out.VP, out.Illumination = make([]T, len(vp)), make([]T, len(vp))
-	fold(&p.layout, out.VP, sum)
-	crop(&p.layout, out.Illumination, sumIllumination)
+	if err := p.modelGradient(out.VP, sum, vp); err != nil {
+		return nil, err
+	}
+	p.modelIllumination(out.Illumination, sumIllumination)
 	for i, v := range vp {
-		out.VP[i] *= 2 * interval / v // ∂M/∂v = 2 M / v
+		out.VP[i] *= interval
 		out.Illumination[i] *= 4 * interval / (v * v)
 	}
 	return out, nil
@@ -699,10 +730,10 @@ func (p *PropagatorOf[T]) Born(ctx context.Context, vp, dv []T, shots []int) ([]
 		}
 	}
 	deltaM, velocity := borrowed[0].Data, borrowed[1].Data
-	extend(&p.layout, deltaM, dv)
-	extend(&p.layout, velocity, vp)
-	dt := T(p.plan.DT)
+	p.solverVelocity(velocity, vp)
+	p.solverChange(deltaM, velocity, vp, dv)
 	for i, v := range velocity {
+		dt := T(p.plan.DT / p.ratioAt(i))
 		deltaM[i] *= 2 * v * dt * dt
 	}
 	if p.gpu != nil {
