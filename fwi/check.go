@@ -54,7 +54,7 @@ func Check(ctx context.Context, p *Problem, c Config) ([]Finding, error) {
 	}
 	add(v, "memory: the largest stage needs %.0f MiB, the system has %.0f MiB available", float64(need)/(1<<20), float64(limit)/(1<<20))
 
-	l, err := newLevel(ctx, p, c, c.Stages[0])
+	l, err := newLevel(ctx, p, c, c.Stages[0], during(p.Start))
 	if err != nil {
 		return nil, err
 	}
@@ -143,7 +143,7 @@ func (l *level) cycleSkipping(ctx context.Context, c Config, p *Problem) (float6
 // proveOperators returns the relative difference of the two sides of Born's dot product, and the order with which the Taylor remainder of a least-squares
 // misfit falls, for one shot of the stage in float64 with every step stored.
 func (l *level) proveOperators(ctx context.Context, c Config, p *Problem) (dot, slope float64, err error) {
-	o := stageOptions(p, c, l.stage, l.grid)
+	o := l.options
 	o.Storage, o.DT = wave.EveryStep, l.survey.DT
 	shot := len(l.survey.Shots) / 2
 	one := *l.survey
@@ -165,7 +165,7 @@ func (l *level) proveOperators(ctx context.Context, c Config, p *Problem) (dot, 
 				phase += float64(k) / float64(7+2*d)
 			}
 			dv[i] = 0.005 * vp[i] * (0.5 + 0.5*math.Sin(phase) + 0.2*rng.NormFloat64())
-			dv[i] = min(dv[i], (c.MaxVelocity-vp[i])/2)
+			dv[i] = min(dv[i], (float64(l.upper[i])-vp[i])/2)
 		}
 	}
 	born, err := propagator.Born(ctx, vp, dv, []int{0})

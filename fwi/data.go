@@ -59,6 +59,13 @@ func dataModel(p *Problem, c Config) (wave.Grid, []float32, wave.Options, error)
 	if err != nil {
 		return g, nil, o, err
 	}
+	slowest, fastest := rowExtremes(g, vp)
+	for row, v := range fastest {
+		o.RowFastest = append(o.RowFastest, v*1.001)
+		if g.Axes() == 2 {
+			o.RowSlowest = append(o.RowSlowest, slowest[row])
+		}
+	}
 	// What the layers of this fine grid let back at the lowest frequencies, those of the stages' coarse ones would not: the inversion would look for it
 	// in the model's deep corners.
 	o.LayerFrequency = low
@@ -105,9 +112,12 @@ func ModelData(ctx context.Context, p *Problem, c Config, progress func(done, of
 		if err != nil {
 			return nil, err
 		}
-		for _, g := range part {
-			gathers = append(gathers, toSurvey.apply(g))
-		}
+		parallel(len(part), func(first, last int) {
+			for k := first; k < last; k++ {
+				part[k] = toSurvey.apply(part[k])
+			}
+		})
+		gathers = append(gathers, part...)
 		if progress != nil {
 			progress(len(gathers), len(shots))
 		}

@@ -15,9 +15,16 @@ type Evaluator struct {
 	level   *level
 }
 
-// NewEvaluator returns an evaluator for a stage of a prepared problem.
-func NewEvaluator(ctx context.Context, p *Problem, c Config, s Stage) (*Evaluator, error) {
-	l, err := newLevel(ctx, p, c, s)
+// NewEvaluator returns an evaluator for a stage of a prepared problem. With the models on the user's grid that it will be asked about, it is faster, and
+// refuses others that are faster at their depth.
+func NewEvaluator(ctx context.Context, p *Problem, c Config, s Stage, of ...[]float32) (*Evaluator, error) {
+	for _, vp := range of {
+		if _, _, err := wave.CheckVelocity(p.Grid, vp); err != nil {
+			return nil, err
+		}
+	}
+	const rise = 1.001 // round-off
+	l, err := newLevel(ctx, p, c, s, models{of, rise})
 	if err != nil {
 		return nil, err
 	}
@@ -199,14 +206,10 @@ func PlanStages(p *Problem, c Config) ([]StagePlan, error) {
 	for i, s := range c.Stages {
 		top := min(s.MaxFrequency, high)
 		g := c.stageGrid(p, top, vmin)
-		o := stageOptions(p, c, s, g)
-		o.MaxFrequency = top
-		propagator, err := wave.NewPropagator(g, p.Survey, o)
+		o, plan, err := planStage(p, c, s, g, top, during(p.Start))
 		if err != nil {
 			return nil, fmt.Errorf("stage %d: %w", i+1, err)
 		}
-		plan := propagator.Plan()
-		propagator.Close()
 		out := StagePlan{Stage: s, Grid: g, Options: o, Plan: plan, PointsPerWavelength: plan.PointsPerWavelength(g, vmin)}
 		if out.PhaseError, err = o.PhaseError(g.MaxSpacing(), 1e-3*plan.DT, top, vmin); err != nil { // the time step's is converted away
 			return nil, err

@@ -215,7 +215,7 @@ func (l *level) restrict(c Config, model []float32) []float32 {
 	out := make([]float32, l.grid.Cells())
 	l.regrid.Velocity(out, model)
 	for i, v := range out {
-		out[i] = min(max(v, float32(c.MinVelocity)), float32(c.MaxVelocity))
+		out[i] = min(max(v, float32(c.MinVelocity)), l.upper[i])
 	}
 	return out
 }
@@ -225,7 +225,7 @@ func (r *Run) runStage(ctx context.Context) error {
 	var err error
 	r.method = nil
 	if !r.borrowed {
-		if r.level, err = newLevel(ctx, r.Problem, r.Config, stage); err != nil {
+		if r.level, err = newLevel(ctx, r.Problem, r.Config, stage, during(r.state.Base)); err != nil {
 			return err
 		}
 		defer func() {
@@ -236,7 +236,7 @@ func (r *Run) runStage(ctx context.Context) error {
 		return err
 	}
 	options := MethodOptions{FirstChange: r.Config.FirstChange, MaxChange: r.Config.MaxChange, Memory: r.Config.Memory,
-		Lower: []float32{float32(r.Config.MinVelocity)}, Upper: []float32{float32(r.Config.MaxVelocity)}, Mask: r.level.mask, Precondition: r.weight.Apply, MaxTrials: 6,
+		Lower: []float32{float32(r.Config.MinVelocity)}, Upper: r.level.upper, Mask: r.level.mask, Precondition: r.weight.Apply, MaxTrials: 6,
 		Products: r.Config.GaussNewton.Products}
 	if r.regular, err = newRegulariser(r.level.grid, r.Config.Regularisation.of(stage), r.level.mask, r.level.restrict(r.Config, r.Problem.Start)); err != nil {
 		return err
@@ -368,7 +368,7 @@ func (r *Run) begin(ctx context.Context, method Method) error {
 		r.regular.project(bounded)
 		for i, m := range r.level.mask {
 			if m != 0 {
-				x[i] = min(max(bounded[i], float32(r.Config.MinVelocity)), float32(r.Config.MaxVelocity))
+				x[i] = min(max(bounded[i], float32(r.Config.MinVelocity)), r.level.upper[i])
 			}
 		}
 	}

@@ -24,6 +24,7 @@ type level struct {
 	picks      [][]float64 // first arrival of each trace in s; nil: no damping
 	references [][]float64 // from which each trace's window counts, in s; nil: no window
 	mask       []float32
+	upper      []float32 // bound of each cell, m/s
 	propagator *wave.Propagator
 	options    wave.Options // of the propagator
 	separate   *separate    // the shots behind encoded ones; nil: they are not encoded
@@ -68,8 +69,8 @@ func stageOptions(p *Problem, c Config, s Stage, g wave.Grid) wave.Options {
 	return o
 }
 
-// newLevel filters, resamples and thins the data of a problem for one stage.
-func newLevel(ctx context.Context, p *Problem, c Config, s Stage) (*level, error) {
+// newLevel filters, resamples and thins the data of a problem for one stage and the given models, as planStage takes them.
+func newLevel(ctx context.Context, p *Problem, c Config, s Stage, models models) (*level, error) {
 	_, high, err := surveyBand(p.Survey)
 	if err != nil {
 		return nil, err
@@ -77,14 +78,12 @@ func newLevel(ctx context.Context, p *Problem, c Config, s Stage) (*level, error
 	top := min(s.MaxFrequency, high)
 	l := &level{stage: s, waveletLength: c.WaveletLength, grid: c.stageGrid(p, top, c.slowest(p))}
 	l.regrid = wave.NewRegrid(p.Grid, l.grid)
-	o := stageOptions(p, c, s, l.grid)
-	o.MaxFrequency = top
-	plan, err := wave.NewPropagator(l.grid, p.Survey, o)
+	o, plan, err := planStage(p, c, s, l.grid, top, models)
 	if err != nil {
 		return nil, err
 	}
-	dt := plan.Plan().DT
-	plan.Close()
+	dt := plan.DT
+	l.upper = upperBounds(&o, l.grid)
 	wavelength := c.slowest(p) / top
 	nt := int(math.Floor(p.Survey.Duration()/dt+1e-6)) + 1
 	band := s.band()
@@ -119,27 +118,36 @@ func newLevel(ctx context.Context, p *Problem, c Config, s Stage) (*level, error
 		to.Receivers = thinned[key]
 	}
 	l.gain = timeGain(c.TimeGain, nt, dt, endTaper/s.MaxFrequency)
-	for i := range p.Survey.Shots {
-		if err := ctx.Err(); err != nil {
-			return nil, err
+	if s.Damping > 0 {
+		l.picks = make([][]float64, len(p.Survey.Shots))
+	}
+	if s.Window.any() {
+		l.references = make([][]float64, len(p.Survey.Shots))
+	}
+	parallel(len(p.Survey.Shots), func(first, last int) {
+		for i := first; i < last && ctx.Err() == nil; i++ {
+			receivers := kept[&p.Survey.Shots[i].Receivers[0]]
+			var traces []float32
+			for _, r := range receivers {
+				traces = append(traces, p.Observed[i][r*p.Survey.NT:(r+1)*p.Survey.NT]...)
+			}
+			var picks []float64
+			if s.Damping > 0 || s.Window.FirstArrival {
+				picks = firstArrivals(traces, p.Survey.NT, p.Survey.DT)
+			}
+			if s.Damping > 0 {
+				l.picks[i] = picks
+			}
+			if s.Window.any() {
+				l.references[i] = s.Window.references(&l.survey.Shots[i], picks)
+			}
+			l.observed[i] = convert.apply(traces)
+			l.weights[i] = traceWeights(&l.survey.Shots[i], l.grid, s.MinOffset, s.MaxOffset)
+			l.weights[i] = p.weigh(i, receivers, l.weights[i], c.RejectTraces)
 		}
-		var traces []float32
-		for _, r := range kept[&p.Survey.Shots[i].Receivers[0]] {
-			traces = append(traces, p.Observed[i][r*p.Survey.NT:(r+1)*p.Survey.NT]...)
-		}
-		var picks []float64
-		if s.Damping > 0 || s.Window.FirstArrival {
-			picks = firstArrivals(traces, p.Survey.NT, p.Survey.DT)
-		}
-		if s.Damping > 0 {
-			l.picks = append(l.picks, picks)
-		}
-		if s.Window.any() {
-			l.references = append(l.references, s.Window.references(&l.survey.Shots[i], picks))
-		}
-		l.observed[i] = convert.apply(traces)
-		l.weights[i] = traceWeights(&l.survey.Shots[i], l.grid, s.MinOffset, s.MaxOffset)
-		l.weights[i] = p.weigh(i, kept[&p.Survey.Shots[i].Receivers[0]], l.weights[i], c.RejectTraces)
+	})
+	if err := ctx.Err(); err != nil {
+		return nil, err
 	}
 	if l.misfit, err = NewMisfit(s.Misfit, MisfitOptions{}); err != nil {
 		return nil, err

@@ -77,3 +77,30 @@ func TestBandWeightsRefuse(t *testing.T) {
 		t.Error("order 7 is accepted")
 	}
 }
+
+func TestLongWaveWeightsAreExactInTheirBandAndSmallBeyond(t *testing.T) {
+	const tolerance = 2e-3
+	for _, c := range []struct{ points, most float64 }{{5, 4.6}, {6, 2.8}, {7, 2.65}} { // least possible, by linear programming: 4.02, 2.75, 2.54
+		d2 := LongWaveWeights(8, c.points, tolerance)
+		if d2 == nil {
+			t.Fatalf("%g points: no weights", c.points)
+		}
+		top := 2 * math.Pi / c.points
+		for i := 1; i <= 1000; i++ {
+			kappa := math.Pi * float64(i) / 1000
+			s := symbol(d2, kappa)
+			if kappa <= 0.95*top && math.Abs(s/(kappa*kappa)-1) > tolerance*1.01 {
+				t.Errorf("%g points: the symbol is off by %.1e at κ = %.3f", c.points, s/(kappa*kappa)-1, kappa)
+			}
+			if s > c.most || kappa > top && s < 0.99*top*top {
+				t.Errorf("%g points: the symbol is %.3f at κ = %.3f, between %.3f and %.3f are allowed", c.points, s, kappa, top*top, c.most)
+			}
+		}
+		if got := MaxSymbol(d2); got > c.most {
+			t.Errorf("%g points: the largest symbol is %.3f", c.points, got)
+		}
+	}
+	if d2 := LongWaveWeights(8, 3.2, 1e-5); d2 != nil {
+		t.Errorf("weights for 3.2 points within 1e-5: %v", d2)
+	}
+}

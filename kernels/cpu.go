@@ -14,8 +14,12 @@ import (
 	"fmt"
 	"math"
 	"runtime"
+	"slices"
 	"unsafe"
 )
+
+var _ [RowBlock - C.CPU_ROWS]struct{} // they are
+var _ [C.CPU_ROWS - RowBlock]struct{} // the same
 
 // CPU is a Solver on one core in 2D and on one or several in 3D, vectorised by function multiversioning (AVX-512, AVX2 or the baseline of the machine).
 //
@@ -133,7 +137,12 @@ func (s *CPU[T]) init2D() {
 	}
 	c.d1 = s.doubles(d1Weights[radius], 1)
 	c.d2z = s.doubles(d.SecondDifference(), 1/(d.Spacing[0]*d.Spacing[0]))
-	c.d2x = s.doubles(d.SecondDifference(), 1/(d.Spacing[1]*d.Spacing[1]))
+	along := d.SecondDifference()
+	if d.D2Along != nil {
+		along = slices.Concat(d.D2Along...)
+		c.d2x_step = C.int(radius + 1)
+	}
+	c.d2x = s.doubles(along, 1/(d.Spacing[1]*d.Spacing[1]))
 	c.iz, c.ix = C.double(1/d.Spacing[0]), C.double(1/d.Spacing[1])
 
 	field := func() unsafe.Pointer { return s.plane(rows, stride, halo, lanes) }

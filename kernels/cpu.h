@@ -37,6 +37,7 @@ typedef struct {
 	int radius;          // half the order in space
 	int free_surface;    // fields are odd about row 0
 	const double *d1, *d2z, *d2x; // difference weights: d1[k] unscaled, d2 divided by spacing²; [radius+1]
+	int d2x_step;        // elements from the weights d2x of CPU_ROWS rows to those of the next; 0: all have the same
 	double iz, ix;       // 1/dz, 1/dx
 	void *now, *before;  // fields at cell (0, 0)
 	void *m;             // v² dt², same layout

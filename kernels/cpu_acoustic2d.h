@@ -291,7 +291,7 @@ INLINE void NAME(sweep)(const int R, const int adjoint, const int in_x, const in
 	REAL cz[MAX_RADIUS + 1], cx[MAX_RADIUS + 1], bz[MAX_RADIUS + 1], bx[MAX_RADIUS + 1];
 	for (int k = 0; k <= R; k++) {
 		cz[k] = pass->d2z[k];
-		cx[k] = pass->d2x[k];
+		cx[k] = stretched ? (REAL)s->d2x[i / CPU_ROWS * s->d2x_step + k] : pass->d2x[k];
 		bz[k] = k > R1 ? 0 : adjoint ? -pass->d1z[k] : pass->d1z[k];
 		bx[k] = k > R1 ? 0 : adjoint ? -pass->d1x[k] : pass->d1x[k];
 	}

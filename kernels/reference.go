@@ -82,9 +82,13 @@ func (s *Reference) first(u []float64, c, axis int) float64 {
 }
 
 func (s *Reference) second(u []float64, c, axis int) float64 {
-	sum := s.d2[0] * u[c]
-	for k := 1; k < len(s.d2); k++ {
-		sum += s.d2[k] * (s.at(u, c, axis, k) + s.at(u, c, axis, -k))
+	d2 := s.d2
+	if axis > 0 && s.domain.D2Along != nil {
+		d2 = s.domain.D2Along[s.index[0][c]/RowBlock]
+	}
+	sum := d2[0] * u[c]
+	for k := 1; k < len(d2); k++ {
+		sum += d2[k] * (s.at(u, c, axis, k) + s.at(u, c, axis, -k))
 	}
 	h := s.domain.Spacing[axis]
 	return sum / (h * h)

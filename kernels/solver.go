@@ -25,6 +25,8 @@ type Domain struct {
 	// Along are factors of what the differences along x give, one a row: where rows lie unevenly in depth (stretch.go); nil: ones. Only the acoustic equation
 	// has them, in 2D.
 	Along []float64
+	// D2Along are weights of the second difference along x in place of D2, for RowBlock rows each; nil: D2. They go with Along.
+	D2Along [][]float64
 	// Time step in s and the equation's constants, for equations that have constants: M is all that the acoustic one needs.
 	DT        float64
 	Constants []float64
@@ -56,11 +58,8 @@ func (d *Domain) Validate() error {
 		return err
 	}
 	if d.D2 != nil {
-		if len(d.D2) != d.Order/2+1 {
-			return fmt.Errorf("order %d in space has %d weights of the second difference, not %d", d.Order, d.Order/2+1, len(d.D2))
-		}
-		if rest := symbol(d.D2, 0); !(math.Abs(rest) <= 1e-12*math.Abs(d.D2[0])) {
-			return fmt.Errorf("the weights %v of the second difference make %g of a constant, not zero", d.D2, -rest)
+		if err := d.checkSecond(d.D2); err != nil {
+			return err
 		}
 	}
 	axes := len(d.Shape)
@@ -81,11 +80,34 @@ func (d *Domain) Validate() error {
 	if d.Along != nil && (axes != 2 || len(d.Along) != d.Shape[0]) {
 		return fmt.Errorf("%d factors of the differences along x are for as many rows in 2D, not for the grid %v", len(d.Along), d.Shape)
 	}
+	if d.D2Along != nil {
+		if d.Along == nil || len(d.D2Along) != (d.Shape[0]+RowBlock-1)/RowBlock {
+			return fmt.Errorf("%d sets of weights along x do not go with %d rows of uneven depth", len(d.D2Along), len(d.Along))
+		}
+		for _, w := range d.D2Along {
+			if err := d.checkSecond(w); err != nil {
+				return err
+			}
+		}
+	}
 	if d.FreeSurface && d.Shape[0] <= d.Order/2 {
 		return fmt.Errorf("%d rows are too few for a free surface at order %d", d.Shape[0], d.Order)
 	}
 	return nil
 }
+
+func (d *Domain) checkSecond(weights []float64) error {
+	if len(weights) != d.Order/2+1 {
+		return fmt.Errorf("order %d in space has %d weights of the second difference, not %d", d.Order, d.Order/2+1, len(weights))
+	}
+	if rest := symbol(weights, 0); !(math.Abs(rest) <= 1e-12*math.Abs(weights[0])) {
+		return fmt.Errorf("the weights %v of the second difference make %g of a constant, not zero", weights, -rest)
+	}
+	return nil
+}
+
+// RowBlock is the number of rows that share weights along x.
+const RowBlock = 8
 
 // Run is the number of neighbouring cells of a row that a point acts on with one run of weights.
 const Run = 8

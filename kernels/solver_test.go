@@ -87,6 +87,25 @@ func newTestProblem(c testCase) testProblem {
 			panic(err)
 		}
 	}
+	if axes == 2 && (c.freeSurface || c.layer == 12) { // and rows of uneven depth, with a potential that is or is not the same along them
+		d.Along, d.Potential = make([]float64, c.shape[0]), make([]float64, cells)
+		for i := range d.Potential {
+			row := i / d.NX()
+			d.Along[row] = 0.4 + 0.6*float64(row)/float64(c.shape[0])
+			d.Potential[i] = 1e-4 * math.Sin(float64(row)) // of some 0.03/m² that D2 has at most
+			if c.layer != 12 {
+				d.Potential[i] *= rng.Float64()
+			}
+		}
+		for row := 0; row < c.shape[0]; row += RowBlock {
+			w := d.SecondDifference()
+			if long := LongWaveWeights(c.order, 6, 0.05); row > 0 && long != nil {
+				w = long
+			}
+			d.D2Along = append(d.D2Along, w)
+		}
+		p.domain = d
+	}
 	limit := MaxTimeStep(d.SecondDifference(), 1, d.Spacing...) // v dt at the stability limit
 	for i := range p.m {
 		v := limit * (0.5 + 0.4*rng.Float64())

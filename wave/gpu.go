@@ -43,8 +43,8 @@ func newGPUBackend[T float32 | float64](p *PropagatorOf[T], steps int) (*gpuBack
 	if p.options.Density != nil {
 		return nil, fmt.Errorf("GPUs have no kernels for variable density: take the CPU, or leave the density out")
 	}
-	if p.options.RowSpacing != nil {
-		return nil, fmt.Errorf("GPUs have no kernels for rows that lie unevenly in depth: take the CPU, or leave Options.RowSpacing out")
+	if p.options.RowSlowest != nil {
+		return nil, fmt.Errorf("GPUs have no kernels for rows that lie unevenly in depth: take the CPU, or leave Options.RowSlowest out")
 	}
 	devices, err := cuda.Devices()
 	if err != nil {

@@ -59,6 +59,9 @@ func newInterior(d kernels.Domain) (*interior, error) {
 		if high <= low || axis == 0 && d.FreeSurface && end <= radius {
 			return nil, fmt.Errorf("storage %q needs cells that the absorbing layers do not act on, but along axis %d none of the %d is", Boundary, axis, n)
 		}
+		if axis == 0 && d.D2Along != nil {
+			begin = begin / kernels.RowBlock * kernels.RowBlock // blocks of rows have weights of their own
+		}
 		in.origin = append(in.origin, begin)
 		in.inside = append(in.inside, [2]int{low, high})
 		in.domain.Shape = append(in.domain.Shape, end-begin)
@@ -70,6 +73,10 @@ func newInterior(d kernels.Domain) (*interior, error) {
 	}
 	if d.Along != nil {
 		in.domain.Along = d.Along[in.origin[0] : in.origin[0]+in.domain.Shape[0]]
+	}
+	if d.D2Along != nil {
+		first := in.origin[0] / kernels.RowBlock
+		in.domain.D2Along = d.D2Along[first : first+(in.domain.Shape[0]+kernels.RowBlock-1)/kernels.RowBlock]
 	}
 	in.findCells(d)
 	return in, nil

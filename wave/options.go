@@ -92,12 +92,13 @@ type Options struct {
 	// PointsPerWavelength is the fewest that waves have on the grid, above 2. The second differences in space are made for a band that ends there (kernels.BandWeights): at
 	// order 8 three points are then better than four with Taylor's. 0: Taylor's, whose error falls with Order as the grid is refined.
 	PointsPerWavelength float64
-	// RowSpacing is the spacing in depth in m that is enough at each of the grid's rows, nil: the grid's everywhere. The solver's rows then lie as far apart, and the
-	// time step may be longer; models, sources and receivers stay where they are. 2D, the acoustic equation and CPUs alone have it.
-	RowSpacing []float64
-	// RowVelocity is the fastest velocity in m/s that models will have in each of the grid's rows (in 3D planes), nil: MaxVelocity everywhere. With slow rows
+	// RowSlowest is the slowest velocity in m/s in each of the grid's rows, nil: the grid's rows are the solver's. The grid's spacing is taken for what the slowest of them needs; where
+	// all is faster the solver's rows lie further apart in proportion, the uppermost few excepted, and with PointsPerWavelength its differences along x are made for longer
+	// waves, so that there are fewer cells and the time step may be longer. Models, sources and receivers stay where they are. 2D, the acoustic equation and CPUs alone have it.
+	RowSlowest []float64
+	// RowFastest is the fastest velocity in m/s that models will have in each of the grid's rows (in 3D planes), nil: MaxVelocity everywhere. With slow rows
 	// where they are close, the time step is longer.
-	RowVelocity []float64
+	RowFastest []float64
 	// Courant is the solver's time step as a fraction of the stability limit at MaxVelocity. 0 is 0.8, or the survey's step where that is little smaller.
 	Courant float64
 	// DT fixes the solver's time step in seconds. 0 takes it from Courant.

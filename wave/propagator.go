@@ -36,6 +36,7 @@ type PropagatorOf[T float32 | float64] struct {
 	workers      []*worker[T] // idle ones
 	interpolated map[pointsKey]kernels.Points[T]
 	stretch      *stretch             // nil: the solver's rows are the grid's
+	ceiling      []float64            // fastest velocity of each of the solver's rows (in 3D planes)
 	root         []float64            // √(ρ s) in each cell of the solver's grid; nil: constant density and the grid's rows
 	spare        []*kernels.Buffer[T] // arrays of the solver's cells, for the next call: garbage of their size would pile up
 	closed       bool
@@ -131,10 +132,17 @@ func NewPropagatorOf[T float32 | float64](g Grid, s *Survey, o Options) (*Propag
 		return nil, fmt.Errorf("%s cells with absorbing layers are %d, more than the %d that the kernels can number: coarsen the grid", Times("%d", p.layout.shape), n, math.MaxInt32)
 	}
 	p.domain = kernels.Domain{Shape: p.layout.shape, Spacing: g.Spacing, Order: o.Order, D2: p.weights, FreeSurface: o.FreeSurface, Constants: constants}
+	if p.stretch != nil {
+		for _, s := range p.stretch.ratio {
+			p.domain.Along = append(p.domain.Along, s*s)
+		}
+		p.domain.D2Along = p.weightsAlong()
+	}
 	potential, err := p.takeDensity()
 	if err != nil {
 		return nil, err
 	}
+	p.ceiling = p.ceilings()
 	limit := p.stabilityLimit(potential)
 	dt, err := timeStep(o, s.DT, limit)
 	if err != nil {
@@ -144,9 +152,6 @@ func NewPropagatorOf[T float32 | float64](g Grid, s *Survey, o Options) (*Propag
 	for axis, sides := range added {
 		h := [2]float64{g.Spacing[axis], g.Spacing[axis]}
 		if axis == 0 && p.stretch != nil {
-			for _, s := range p.stretch.ratio {
-				p.domain.Along = append(p.domain.Along, s*s)
-			}
 			h[0] *= p.stretch.ratio[0]
 			h[1] *= p.stretch.ratio[len(p.stretch.ratio)-1]
 		}
@@ -365,7 +370,7 @@ func (p *PropagatorOf[T]) checkModel(vp []T) error {
 			vmax, 1e3*p.plan.DT, p.options.MaxVelocity*p.plan.StabilityLimit/p.plan.DT, p.options.MaxVelocity)
 	}
 	cells := len(vp) / p.grid.Shape[0]
-	for row, limit := range p.options.RowVelocity {
+	for row, limit := range p.options.RowFastest {
 		for i, v := range vp[row*cells : (row+1)*cells] {
 			if float64(v) > limit*(1+1e-6) {
 				return fmt.Errorf("%w: the model reaches %.1f m/s in cell %s, and the propagator was made for %.1f m/s there", ErrVelocity, v, p.grid.CellName(row*cells+i), limit)

@@ -45,26 +45,31 @@ const (
 func axisRows(to, from Grid, d int) []axisRow {
 	n, h := from.Shape[d], from.Spacing[d]
 	scale := max(h, to.Spacing[d])
-	reach := regridHalfWidth * scale
 	shift := to.Start(d) - from.Start(d)
 	rows := make([]axisRow, to.Shape[d])
 	for i := range rows {
-		x := shift + float64(i)*to.Spacing[d]
-		first, last := int(math.Ceil((x-reach)/h)), int(math.Floor((x+reach)/h))
-		low, high := min(max(first, 0), n-1), min(max(last, 0), n-1)
-		rows[i] = axisRow{begin: low, weight: make([]float64, high-low+1)}
-		var sum float64
-		for j := first; j <= last; j++ {
-			t := (x - float64(j)*h) / scale
-			w := sinc(t) * kaiser(t/regridHalfWidth, regridBeta)
-			rows[i].weight[min(max(j, low), high)-low] += w
-			sum += w
-		}
-		for k := range rows[i].weight {
-			rows[i].weight[k] /= sum
-		}
+		rows[i] = sincRow(n, (shift+float64(i)*to.Spacing[d])/h, scale/h)
 	}
 	return rows
+}
+
+// sincRow returns the weights of n values at 0 … n-1 in the one at x, for what is sampled every scale ≥ 1 of them.
+func sincRow(n int, x, scale float64) axisRow {
+	reach := regridHalfWidth * scale
+	first, last := int(math.Ceil(x-reach)), int(math.Floor(x+reach))
+	low, high := min(max(first, 0), n-1), min(max(last, 0), n-1)
+	row := axisRow{begin: low, weight: make([]float64, high-low+1)}
+	var sum float64
+	for j := first; j <= last; j++ {
+		t := (x - float64(j)) / scale
+		w := sinc(t) * kaiser(t/regridHalfWidth, regridBeta)
+		row.weight[min(max(j, low), high)-low] += w
+		sum += w
+	}
+	for k := range row.weight {
+		row.weight[k] /= sum
+	}
+	return row
 }
 
 // apply maps src, of the given shape, with the rows of each axis, one axis after the other from the first.

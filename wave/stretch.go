@@ -3,6 +3,7 @@ package wave
 import (
 	"fmt"
 	"math"
+	"slices"
 	"sort"
 
 	"gofwi/kernels"
@@ -13,6 +14,7 @@ import (
 type stretch struct {
 	ratio  []float64 // s in each row of the solver, absorbing layers included
 	above  int       // rows of the upper layer
+	depth  []float64 // of the solver's rows within the grid, in cells of the grid
 	take   []axisRow // of the grid's rows in each of the solver's within the grid; they sum to one
 	back   []axisRow // of the solver's rows in each of the grid's: linear interpolation
 	step   float64   // m from entry to entry of zeta
@@ -23,36 +25,33 @@ type stretch struct {
 
 const (
 	stretchSlope   = 0.08 // how much the ratio changes from row to row at most
-	stretchSmooth  = 2.5  // cells of the grid: standard deviation of the Gaussian that rounds its corners
+	stretchShare   = 0.9  // of the spacing that the slowest velocity allows: what rows take of the model they then still hold at twice the wavenumber
+	stretchSmooth  = 1.5  // cells of the grid: standard deviation of the Gaussian that rounds its corners
+	stretchFlat    = 5    // cells of the grid at its top and its bottom over which the ratio stays what it is in the absorbing layer there, which takes no other for none
 	stretchEntries = 64   // of the table in a cell of the grid
 )
 
-// newStretch returns the rows for spacings in m that are wanted at most at the grid's rows, with so many cells of absorbing layers; nil where the
+// newStretch returns rows that lie as far apart as the slowest velocities in the grid's rows allow, in proportion, with so many cells of absorbing layers; nil where the
 // grid's own are as few.
-func newStretch(g Grid, wanted []float64, layers [2]int) (*stretch, error) {
+func newStretch(g Grid, slowest []float64, layers [2]int) *stretch {
 	n, h := g.Shape[0], g.Spacing[0]
-	if len(wanted) != n {
-		return nil, fmt.Errorf("Options.RowSpacing has %d values for %d rows", len(wanted), n)
-	}
-	var widest float64
-	for i, w := range wanted {
-		if !(w > 0) || math.IsInf(w, 0) {
-			return nil, fmt.Errorf("Options.RowSpacing is %g m at row %d", w, i)
-		}
-		widest = max(widest, w/h)
-	}
-	if widest <= 1 {
-		return nil, nil
-	}
+	least := slices.Min(slowest)
+	widest := slices.Max(slowest) / least
 	// The ratio at the table's entries, constant beyond the grid, with its steepest rises cut and its corners rounded.
-	margin := int(math.Ceil(widest*float64(max(layers[0], layers[1])+2*hicksHalfWidth))) + 8*stretchSmooth
+	margin := int(math.Ceil(widest*float64(max(layers[0], layers[1])+2*hicksHalfWidth))) + 12
 	at := func(k int) float64 { return float64(k-margin*stretchEntries) / stretchEntries } // in cells of the grid
 	ratio := make([]float64, (n-1+2*margin)*stretchEntries+1)
+	bottom := slices.Min(slowest[max(n-1-stretchFlat, 0):])
 	for k := range ratio {
 		z := min(max(at(k), 0), float64(n-1))
 		i := min(int(z), n-2)
-		t := z - float64(i)
-		ratio[k] = max(1, ((1-t)*wanted[i]+t*wanted[i+1])/h)
+		t, v := z-float64(i), least
+		if z > float64(n-1-stretchFlat) {
+			v = bottom
+		} else if z > stretchFlat {
+			v = (1-t)*slowest[i] + t*slowest[i+1]
+		}
+		ratio[k] = max(1, stretchShare*v/least)
 	}
 	const rise = stretchSlope / stretchEntries
 	for k := 1; k < len(ratio); k++ {
@@ -78,7 +77,7 @@ func newStretch(g Grid, wanted []float64, layers [2]int) (*stretch, error) {
 	total := count()
 	rows := int(math.Ceil(total-1e-9)) + 1
 	if rows >= n {
-		return nil, nil
+		return nil
 	}
 	for k := range ratio {
 		ratio[k] *= total / float64(rows-1)
@@ -95,15 +94,20 @@ func newStretch(g Grid, wanted []float64, layers [2]int) (*stretch, error) {
 		s.ratio = append(s.ratio, (1-t)*ratio[k-1]+t*ratio[k])
 	}
 	inside := depth[layers[0] : layers[0]+rows]
+	s.depth = inside
 	for i, z := range inside {
-		s.take = append(s.take, meanRow(n, z, s.ratio[layers[0]+i]-1))
+		row := sincRow(n, z, max(s.ratio[layers[0]+i], 1))
+		if i == rows-1 { // it goes on through the lower layer
+			row = axisRow{begin: n - 1, weight: []float64{1}}
+		}
+		s.take = append(s.take, row)
 	}
 	for i := range n {
 		k := min(max(sort.SearchFloat64s(inside, float64(i)), 1), rows-1)
 		t := min(max((float64(i)-inside[k-1])/(inside[k]-inside[k-1]), 0), 1)
 		s.back = append(s.back, axisRow{begin: k - 1, weight: []float64{1 - t, t}})
 	}
-	return s, nil
+	return s
 }
 
 // smoothed returns values filtered with a Gaussian, the outermost going on beyond both ends.
@@ -129,55 +133,81 @@ func smoothed(v []float64, sigma float64) []float64 {
 	return out
 }
 
-// meanRow returns the weights of n values at 0 … n-1 in the mean of their linear interpolant over the given width about x; that is itself for no width.
-func meanRow(n int, x, width float64) axisRow {
-	width = max(width, 0)
-	from, to := min(max(x-width/2, 0), float64(n-1)), min(max(x+width/2, 0), float64(n-1))
-	begin := min(int(from), n-2)
-	row := axisRow{begin: begin, weight: make([]float64, min(int(math.Ceil(to)), n-1)-begin+1)}
-	if len(row.weight) < 2 {
-		row.weight = make([]float64, 2)
-	}
-	if to-from < 1e-9 {
-		t := from - float64(begin)
-		row.weight[0], row.weight[1] = 1-t, t
-		return row
-	}
-	for k := 0; k+1 < len(row.weight); k++ {
-		a, b := max(from-float64(begin+k), 0), min(to-float64(begin+k), 1)
-		if b <= a {
-			continue
-		}
-		share := (b*b - a*a) / 2
-		row.weight[k+1] += share / (to - from)
-		row.weight[k] += (b - a - share) / (to - from)
-	}
-	return row
-}
-
-// placeRows lays the solver's rows as Options.RowSpacing asks for, and checks Options.RowVelocity.
+// placeRows lays the solver's rows as Options.RowSpacing asks for, and checks Options.RowFastest.
 func (p *PropagatorOf[T]) placeRows(layers [2]int) (err error) {
 	o := &p.options
-	if o.RowVelocity != nil && len(o.RowVelocity) != p.grid.Shape[0] {
-		return fmt.Errorf("Options.RowVelocity has %d values for %d rows", len(o.RowVelocity), p.grid.Shape[0])
+	if o.RowFastest != nil && len(o.RowFastest) != p.grid.Shape[0] {
+		return fmt.Errorf("Options.RowFastest has %d values for %d rows", len(o.RowFastest), p.grid.Shape[0])
 	}
-	for i, v := range o.RowVelocity {
+	for i, v := range o.RowFastest {
 		if !(v > 0) || v > o.MaxVelocity*(1+1e-6) {
-			return fmt.Errorf("Options.RowVelocity is %g m/s at row %d: it must be positive and at most the MaxVelocity of %g m/s", v, i, o.MaxVelocity)
+			return fmt.Errorf("Options.RowFastest is %g m/s at row %d: it must be positive and at most the MaxVelocity of %g m/s", v, i, o.MaxVelocity)
 		}
 	}
-	if o.RowSpacing == nil {
+	if o.RowSlowest == nil {
 		return nil
 	}
 	if p.grid.Axes() != 2 || p.equation.Name != kernels.Acoustic {
-		return fmt.Errorf("Options.RowSpacing is for 2D grids and equation %q, not for %d axes and %q", kernels.Acoustic, p.grid.Axes(), p.equation.Name)
+		return fmt.Errorf("Options.RowSlowest is for 2D grids and equation %q, not for %d axes and %q", kernels.Acoustic, p.grid.Axes(), p.equation.Name)
 	}
-	p.stretch, err = newStretch(p.grid, o.RowSpacing, layers)
-	return err
+	if len(o.RowSlowest) != p.grid.Shape[0] {
+		return fmt.Errorf("Options.RowSlowest has %d values for %d rows", len(o.RowSlowest), p.grid.Shape[0])
+	}
+	for i, v := range o.RowSlowest {
+		if !(v > 0) || math.IsInf(v, 0) {
+			return fmt.Errorf("Options.RowSlowest is %g m/s at row %d", v, i)
+		}
+	}
+	p.stretch = newStretch(p.grid, o.RowSlowest, layers)
+	return nil
+}
+
+// downMargin is by how much waves may be slower than Options.RowSlowest and still have weights along x made for them.
+const downMargin = 0.85
+
+// weightsAlong returns the weights along x of each block of the solver's rows, made for the band of what is slowest there, whose waves are longer than the grid could carry:
+// the time step may be longer for it. Nil: those of all rows.
+func (p *PropagatorOf[T]) weightsAlong() [][]float64 {
+	points := p.options.PointsPerWavelength
+	if p.stretch == nil || points == 0 || p.options.Density != nil { // densities are stepped with D2 (kernels.Potential)
+		return nil
+	}
+	slowest, rows := p.options.RowSlowest, p.layout.shape[0]
+	least := slices.Min(slowest)
+	tolerance := kernels.BandError(p.weights, points)
+	known := map[float64][]float64{}
+	var out [][]float64
+	for first := 0; first < rows; first += kernels.RowBlock {
+		v := math.Inf(1)
+		for row := first; row < min(first+kernels.RowBlock, rows); row++ {
+			z := p.stretch.depth[min(max(row-p.stretch.above, 0), p.stretch.rows()-1)]
+			i := min(int(z), len(slowest)-2)
+			v = min(v, slowest[i], slowest[i+1])
+		}
+		of := points * math.Floor(20*max(1, downMargin*v/least)) / 20 // in steps: few sets will do
+		if _, made := known[of]; !made {
+			known[of] = p.weights
+			if w := kernels.LongWaveWeights(p.options.Order, of, tolerance); w != nil && of > points && kernels.MaxSymbol(w) < kernels.MaxSymbol(p.weights) {
+				known[of] = w
+			}
+		}
+		out = append(out, known[of])
+	}
+	return out
 }
 
 // rows returns the number of rows within the grid.
 func (s *stretch) rows() int { return len(s.take) }
+
+// fastest returns the largest of the values of the grid's rows that are no further than half a row from one of the solver's, or next to it.
+func (s *stretch) fastest(v []float64, row int) (most float64) {
+	z := s.depth[row]
+	half := max(1, s.ratio[s.above+row]/2)
+	for k := max(int(math.Ceil(z-half)), 0); k < len(v) && float64(k) <= z+half; k++ {
+		most = max(most, v[k])
+	}
+	return most
+}
 
 // row returns where a depth in m lies, in rows of the solver.
 func (s *stretch) row(z float64) float64 {
@@ -230,8 +260,12 @@ func (p *PropagatorOf[T]) solverVelocity(dst, vp []T) {
 	nx := p.grid.NX()
 	rows := make([]T, p.stretch.rows()*nx)
 	mapRows(rows, slowness, p.stretch.take, nx)
-	for i, s := range rows {
-		rows[i] = T(1 / (inUnits * math.Sqrt(float64(s))))
+	for i, s := range rows { // at sharp contrasts the mean overshoots
+		ceiling := T(p.ceiling[p.stretch.above+i/nx])
+		rows[i] = ceiling
+		if least := 1 / (ceiling * inUnits * ceiling * inUnits); s > least {
+			rows[i] = T(1 / (inUnits * math.Sqrt(float64(s))))
+		}
 	}
 	extend(&p.layout, dst, rows)
 }
@@ -252,6 +286,9 @@ func (p *PropagatorOf[T]) solverChange(dst, velocity, vp, dv []T) {
 	mapRows(rows, scaled, p.stretch.take, nx)
 	extend(&p.layout, dst, rows)
 	for i, v := range velocity {
+		if v == T(p.ceiling[i/p.domain.NX()]) {
+			v = 0
+		}
 		v *= inUnits
 		dst[i] *= v * v * v
 	}
@@ -273,6 +310,9 @@ func (p *PropagatorOf[T]) modelGradient(dst, sum, vp []T) error {
 	defer p.giveBack(velocity)
 	p.solverVelocity(velocity.Data, vp)
 	for i, v := range velocity.Data {
+		if v == T(p.ceiling[i/p.domain.NX()]) {
+			v = 0
+		}
 		v *= inUnits
 		sum[i] *= v * v
 	}
@@ -311,51 +351,51 @@ func (p *PropagatorOf[T]) ratioAt(cell int) float64 {
 	return p.stretch.ratio[cell/p.domain.NX()]
 }
 
-// ceilings returns the fastest velocity that each of the solver's rows (in 3D planes) may have.
+// ceilings returns the fastest velocity that each of the solver's rows (in 3D planes) may have: with uneven rows the fastest of those of the grid that are closer to it
+// than to its neighbours.
 func (p *PropagatorOf[T]) ceilings() []float64 {
 	above := p.layout.added[0][0]
 	out := make([]float64, p.layout.shape[0])
 	for i := range out {
 		row := min(max(i-above, 0), p.layout.grid.Shape[0]-1)
 		switch {
-		case p.options.RowVelocity == nil:
+		case p.options.RowFastest == nil:
 			out[i] = p.options.MaxVelocity
 		case p.stretch == nil:
-			out[i] = p.options.RowVelocity[row]
+			out[i] = p.options.RowFastest[row]
 		default:
-			take := p.stretch.take[row]
-			for k, w := range take.weight {
-				if w > 0 {
-					out[i] = max(out[i], p.options.RowVelocity[take.begin+k])
-				}
-			}
+			out[i] = p.stretch.fastest(p.options.RowFastest, row)
 		}
 	}
 	return out
 }
 
-// stabilityLimit returns the largest stable time step in s: by Gershgorin's theorem for M (D2 - W), the least of what each row's velocity, spacing and potential allow.
+// stabilityLimit returns the largest stable time step in s, the least of what each row's velocity, spacing, weights and potential allow: for all u,
+// -Σ u (D2 - W) u ≤ Σ (s² S_x/dx² + S_z/dz² + max W) u² over the rows, S the symbols' maxima.
 func (p *PropagatorOf[T]) stabilityLimit(potential []float64) float64 {
 	least := math.Inf(1)
 	cells := p.layout.cells() / p.layout.shape[0]
-	spacing := append([]float64{}, p.grid.Spacing...)
-	limits := map[[2]float64]float64{}
-	for row, vmax := range p.ceilings() {
-		s := 1.0
-		if p.stretch != nil {
+	even := p.equation.MaxTimeStep(p.weights, 1, p.grid.Spacing...) // v dt
+	symbol := kernels.MaxSymbol(p.weights)
+	var sum float64
+	for _, h := range p.grid.Spacing {
+		sum += symbol / (h * h)
+	}
+	for row, vmax := range p.ceiling {
+		limit, s := even/vmax, 1.0
+		if p.stretch != nil { // the equation's limit in proportion to the square root of the symbols' sum
 			s = p.stretch.ratio[row]
+			along := symbol
+			if p.domain.D2Along != nil {
+				along = kernels.MaxSymbol(p.domain.D2Along[row/kernels.RowBlock])
+			}
+			h := p.grid.Spacing
+			limit *= math.Sqrt(sum / (along/(h[1]*h[1]) + symbol/(s*h[0]*s*h[0])))
 		}
-		key := [2]float64{vmax, s}
-		if _, known := limits[key]; !known {
-			spacing[0] = s * p.grid.Spacing[0]
-			limits[key] = p.equation.MaxTimeStep(p.weights, vmax, spacing...)
-		}
-		limit := limits[key]
 		if potential != nil {
-			part := potential[row*cells : (row+1)*cells]
-			scaled := make([]float64, len(part))
-			for i, w := range part {
-				scaled[i] = w / (s * s)
+			scaled := slices.Clone(potential[row*cells : (row+1)*cells])
+			for i := range scaled {
+				scaled[i] /= s * s
 			}
 			limit = kernels.LimitWithPotential(limit, vmax, scaled)
 		}

@@ -86,8 +86,8 @@ func modelOptions(g wave.Grid) plot.ModelOptions {
 	return plot.ModelOptions{Columns: len(g.Shape), Apart: true, PanelWidth: 250}
 }
 
-// drawResult draws model.png, convergence.png and gathers.png into the result folder.
-func drawResult(ctx context.Context, folder string, p *fwi.Problem, c fwi.Config, o *fwi.Outcome) error {
+// drawResult draws model.png, convergence.png and gathers.png into the result folder; e evaluates the outcome in the whole band.
+func drawResult(ctx context.Context, folder string, p *fwi.Problem, c fwi.Config, o *fwi.Outcome, e *fwi.Evaluator) error {
 	all := slices.Concat(panels("start", p.Grid, p.Start, false), panels("result", p.Grid, o.Model, false))
 	if p.Truth != nil {
 		all = slices.Concat(all, panels("truth", p.Grid, p.Truth, false), difference("result - truth", p.Grid, o.Model, p.Truth))
@@ -95,7 +95,7 @@ func drawResult(ctx context.Context, folder string, p *fwi.Problem, c fwi.Config
 		all = slices.Concat(all, difference("result - start", p.Grid, o.Model, p.Start))
 	}
 	return errors.Join(plot.Models(filepath.Join(folder, "model.png"), all, modelOptions(p.Grid)),
-		plot.Convergence(filepath.Join(folder, "convergence.png"), p.Title, convergence(p, c, o)), drawGathers(ctx, filepath.Join(folder, "gathers.png"), p, c, o.Model))
+		plot.Convergence(filepath.Join(folder, "convergence.png"), p.Title, convergence(p, c, o)), drawGathers(ctx, filepath.Join(folder, "gathers.png"), p, e, o.Model))
 }
 
 func convergence(p *fwi.Problem, c fwi.Config, o *fwi.Outcome) []plot.Stage {
@@ -121,12 +121,7 @@ func convergence(p *fwi.Problem, c fwi.Config, o *fwi.Outcome) []plot.Stage {
 }
 
 // drawGathers compares the middle shot's observed and synthetic traces in the whole band.
-func drawGathers(ctx context.Context, path string, p *fwi.Problem, c fwi.Config, model []float32) error {
-	e, err := fwi.NewEvaluator(ctx, p, c, fwi.FullBand(c))
-	if err != nil {
-		return err
-	}
-	defer e.Close()
+func drawGathers(ctx context.Context, path string, p *fwi.Problem, e *fwi.Evaluator, model []float32) error {
 	if err := e.FitWavelet(ctx, model); err != nil {
 		return err
 	}

@@ -140,11 +140,6 @@ func run(cmd *cobra.Command, file string, o runOptions, flags *configFlags) erro
 	}
 	inversion.Save = func(s *fwi.Snapshot) error { return fwi.SaveSnapshot(in(checkpointFile), fingerprint, s) }
 	inversion.Observer = bars.observe
-	full := fwi.FullBand(c)
-	fitStart, err := fitOf(ctx, p, c, full, p.Start)
-	if err != nil {
-		return err
-	}
 	outcome, err := inversion.Invert(ctx)
 	bars.end()
 	if err == nil {
@@ -159,7 +154,16 @@ func run(cmd *cobra.Command, file string, o runOptions, flags *configFlags) erro
 		}
 		return err
 	}
-	fitFinal, err := fitOf(ctx, p, c, full, outcome.Model)
+	whole, err := fwi.NewEvaluator(ctx, p, c, fwi.FullBand(c), p.Start, outcome.Model)
+	if err != nil {
+		return err
+	}
+	defer whole.Close()
+	fitStart, err := fitOf(ctx, whole, p.Start)
+	if err != nil {
+		return err
+	}
+	fitFinal, err := fitOf(ctx, whole, outcome.Model)
 	if err != nil {
 		return err
 	}
@@ -170,7 +174,7 @@ func run(cmd *cobra.Command, file string, o runOptions, flags *configFlags) erro
 	if err := fwi.WriteResult(in(resultFile), p, c, outcome, version); err != nil {
 		return err
 	}
-	if err := drawResult(ctx, o.out, p, c, outcome); err != nil {
+	if err := drawResult(ctx, o.out, p, c, outcome, whole); err != nil {
 		return err
 	}
 	sayOutcome(say, summary)
@@ -319,12 +323,7 @@ func measureGradient(ctx context.Context, p *fwi.Problem, c fwi.Config, s fwi.St
 }
 
 // fitOf compares a model's data with the observed ones; estimated wavelets are fitted to each model anew.
-func fitOf(ctx context.Context, p *fwi.Problem, c fwi.Config, s fwi.Stage, vp []float32) (fwi.Fit, error) {
-	e, err := fwi.NewEvaluator(ctx, p, c, s)
-	if err != nil {
-		return fwi.Fit{}, err
-	}
-	defer e.Close()
+func fitOf(ctx context.Context, e *fwi.Evaluator, vp []float32) (fwi.Fit, error) {
 	if err := e.FitWavelet(ctx, vp); err != nil {
 		return fwi.Fit{}, err
 	}
