@@ -142,7 +142,7 @@ func (p *PropagatorOf[T]) planOnGPU(dt, limit float64, steps int) error {
 	if o.DeviceMemoryLimit > 0 {
 		allowed = min(allowed, o.DeviceMemoryLimit)
 	}
-	base := Plan{Equation: p.equation.Name, SolverShape: p.layout.shape, DT: dt, Steps: steps, StabilityLimit: limit, MaxVelocity: o.MaxVelocity, MaxFrequency: o.MaxFrequency, Order: o.Order,
+	base := Plan{Equation: p.equation.Name, SolverShape: p.layout.shape, Rows: p.layout.grid.Shape[0], DT: dt, Steps: steps, StabilityLimit: limit, MaxVelocity: o.MaxVelocity, MaxFrequency: o.MaxFrequency, Order: o.Order,
 		InstructionSet: "CUDA", ThreadsPerShot: 1, Backend: CUDA}
 	for _, d := range p.gpu.devices {
 		base.Devices = append(base.Devices, d.String())

@@ -14,6 +14,7 @@ import (
 type Plan struct {
 	Equation         string  // of the table of equations
 	SolverShape      []int   // grid with absorbing layers, [nz, nx] or [nz, ny, nx]
+	Rows             int     // of the solver within the model's grid: fewer than its own with Options.RowSlowest; in 3D planes
 	DT               float64 // solver time step, s
 	Steps            int     // solver steps of a shot
 	StabilityLimit   float64 // largest stable time step at MaxVelocity, s

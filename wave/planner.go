@@ -50,7 +50,7 @@ func (p *PropagatorOf[T]) makePlan(dt, limit float64, steps int) error {
 			return err
 		}
 	}
-	base := Plan{Equation: p.equation.Name, SolverShape: p.layout.shape, DT: dt, Steps: steps, StabilityLimit: limit, MaxVelocity: o.MaxVelocity, MaxFrequency: o.MaxFrequency,
+	base := Plan{Equation: p.equation.Name, SolverShape: p.layout.shape, Rows: p.layout.grid.Shape[0], DT: dt, Steps: steps, StabilityLimit: limit, MaxVelocity: o.MaxVelocity, MaxFrequency: o.MaxFrequency,
 		Order: o.Order, InstructionSet: isa, Backend: CPU}
 	allowed := o.MemoryLimit
 	if allowed == 0 {

@@ -1,6 +1,7 @@
 package wave
 
 import (
+	"fmt"
 	"math"
 	"strings"
 	"testing"
@@ -118,7 +119,7 @@ func TestStretchedRowsGiveTheTracesOfFineOnes(t *testing.T) {
 			fine := trace(NewGrid2D(241, 321, 5, 5), 0, density, surface)
 			even := relativeTo(trace(NewGrid2D(121, 161, 10, 10), 0, density, surface), fine)
 			uneven := relativeTo(trace(NewGrid2D(121, 161, 10, 10), 1, density, surface), fine)
-			t.Logf("rows that follow the velocity, density %v, free surface %v: traces differ by %.2e from those of half the spacing, by %.2e on even rows", density, surface, uneven, even)
+			fmt.Printf("verification: rows that follow the velocity, density %v, free surface %v: traces differ by %.2e from those of half the spacing, by %.2e on even rows\n", density, surface, uneven, even)
 			// What the slowest rows do to a wave, all rows now do: up to twice as much.
 			if !(uneven < 3*even) {
 				t.Errorf("density %v, surface %v: traces differ by %.2e, on even rows by %.2e", density, surface, uneven, even)

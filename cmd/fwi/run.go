@@ -247,6 +247,9 @@ func printPlan(ctx context.Context, p *fwi.Problem, c fwi.Config, plans []fwi.St
 			say("       warning: only %.1f points per wavelength, as the model's own grid has no more: phase velocities are off by %.2g %% at %.1f Hz", s.PointsPerWavelength, 100*s.PhaseError, s.Stage.MaxFrequency)
 		}
 	}
+	if last := plans[len(plans)-1]; last.Plan.Rows < last.Grid.Shape[0] {
+		say("      rows lie further apart where all is fast: %d for the %d of the last stage's grid", last.Plan.Rows, last.Grid.Shape[0])
+	}
 	data := 0
 	for _, g := range p.Observed {
 		data += 4 * len(g)
