@@ -15,34 +15,44 @@ func (l *level) balanceFloor() float64 { return max(1e-4, 100*2*l.noiseMisfit())
 // `width` samples to half its height, and its mean m over all traces whose weight is positive.
 func balanceGain(gathers, weights [][]float32, nt, width int, power, floor float64) [][]float32 {
 	out := make([][]float32, len(gathers))
-	var sum float64
-	var samples int
-	energy, smoothed := make([]float64, nt), make([]float64, nt)
-	for shot, gather := range gathers {
-		out[shot] = make([]float32, len(gather))
-		for at := 0; at < len(gather); at += nt {
-			for i, v := range gather[at : at+nt] {
-				energy[i] = float64(v) * float64(v)
-			}
-			for range 3 { // about a Gaussian
-				movingMean(smoothed, energy, width)
-				energy, smoothed = smoothed, energy
-			}
-			heard := weights[shot] == nil || weights[shot][at/nt] > 0
-			for i, v := range energy {
-				out[shot][at+i] = float32(v)
-				if heard {
-					sum += v
-					samples++
+	sums, counts := make([]float64, len(gathers)), make([]int, len(gathers))
+	parallel(len(gathers), func(first, last int) {
+		energy, smoothed := make([]float64, nt), make([]float64, nt)
+		for shot := first; shot < last; shot++ {
+			gather := gathers[shot]
+			out[shot] = make([]float32, len(gather))
+			for at := 0; at < len(gather); at += nt {
+				for i, v := range gather[at : at+nt] {
+					energy[i] = float64(v) * float64(v)
+				}
+				for range 3 { // about a Gaussian
+					movingMean(smoothed, energy, width)
+					energy, smoothed = smoothed, energy
+				}
+				heard := weights[shot] == nil || weights[shot][at/nt] > 0
+				for i, v := range energy {
+					out[shot][at+i] = float32(v)
+					if heard {
+						sums[shot] += v
+						counts[shot]++
+					}
 				}
 			}
 		}
+	})
+	var sum float64
+	var samples int
+	for shot, v := range sums {
+		sum += v
+		samples += counts[shot]
 	}
-	for _, gain := range out {
-		for i, v := range gain {
-			gain[i] = float32(math.Pow(float64(v)*float64(samples)/sum+floor, -power/2))
+	parallel(len(out), func(first, last int) {
+		for _, gain := range out[first:last] {
+			for i, v := range gain {
+				gain[i] = float32(math.Pow(float64(v)*float64(samples)/sum+floor, -power/2))
+			}
 		}
-	}
+	})
 	return out
 }
 

@@ -76,7 +76,9 @@ func planStage(p *Problem, c Config, s Stage, g wave.Grid, top float64, m models
 		return o, plan, err
 	}
 	note := plan.BackendNote
-	o.Backend = plan.Backend
+	if plan.Backend == wave.CPU {
+		o.Backend = wave.CPU // what GPUs do not have is not asked of them: Auto's answer stands
+	}
 	m.lay(&o, p, c, g)
 	plan, err = planOf(g, p.Survey, o)
 	plan.BackendNote = note

@@ -4,11 +4,15 @@ import (
 	"fmt"
 	"math"
 
+	"gonum.org/v1/gonum/floats"
 	"gonum.org/v1/gonum/mat"
 )
 
 // bandFlat is the part of the band over which BandWeights takes all waves for equally strong; from there to its end they fade to nothing.
 const bandFlat = 0.75
+
+// bandChecked is the part of a band over which errors are bounded.
+const bandChecked = 0.95
 
 // BandWeights returns weights of the second difference, as Weights does, made for waves with at least so many points per wavelength. A wave of κ = 2π h/λ travels a cell
 // with the phase error κ e(κ)/2, where
@@ -91,6 +95,33 @@ func LongWaveWeights(order int, points, tolerance float64) []float64 {
 			}
 		}
 	}
+	// Where the bounds are checked: |e| in the band, S beyond it.
+	const checks = 64
+	var checked, free [checks][]float64
+	for i := range checks {
+		part := float64(i+1) / checks
+		kappa := bandChecked * part * top
+		checked[i], free[i] = terms(kappa), terms(top+part*(math.Pi-top))
+		for k := range radius {
+			checked[i][k] /= kappa * kappa
+		}
+	}
+	within := func(c []float64, most float64) (float64, bool) {
+		for _, t := range checked {
+			if math.Abs(floats.Dot(t, c)-1) > tolerance {
+				return 0, false
+			}
+		}
+		largest := 0.0
+		for _, t := range free {
+			s := floats.Dot(t, c)
+			if s < 0.995*top*top || s >= most {
+				return 0, false
+			}
+			largest = max(largest, s)
+		}
+		return largest, true
+	}
 	least := math.Inf(1)
 	var best []float64
 	system, right, solution := mat.NewSymDense(radius, nil), mat.NewVecDense(radius, nil), mat.NewVecDense(radius, nil)
@@ -112,25 +143,25 @@ func LongWaveWeights(order int, points, tolerance float64) []float64 {
 			if factored.SolveVecTo(solution, right) != nil {
 				continue
 			}
-			d2 := make([]float64, radius+1)
-			for k := range radius {
-				d2[k+1] = solution.AtVec(k)
-				d2[0] -= 2 * d2[k+1]
-			}
-			if most := MaxSymbol(d2); most < least && BandError(d2, points) <= tolerance && staysAbove(d2, top) {
-				least, best = most, d2
+			if most, ok := within(solution.RawVector().Data, least); ok {
+				least = most
+				best = append(best[:0], solution.RawVector().Data...)
 			}
 		}
 	}
-	return best
+	if best == nil {
+		return nil
+	}
+	d2 := append([]float64{0}, best...)
+	d2[0] = -2 * floats.Sum(best)
+	return d2
 }
-
-const symbolSamples = 256
 
 // MaxSymbol returns the largest eigenvalue of minus the second difference for unit spacing.
 func MaxSymbol(d2 []float64) (most float64) {
-	for i := 1; i <= symbolSamples; i++ {
-		most = max(most, symbol(d2, math.Pi*float64(i)/symbolSamples))
+	const samples = 256
+	for i := 1; i <= samples; i++ {
+		most = max(most, symbol(d2, math.Pi*float64(i)/samples))
 	}
 	return most
 }
@@ -138,18 +169,8 @@ func MaxSymbol(d2 []float64) (most float64) {
 // BandError returns the largest |e| of BandWeights' comment over 0.95 of the band that ends at so many points per wavelength.
 func BandError(d2 []float64, points float64) (most float64) {
 	for i := 1; i <= 64; i++ {
-		kappa := 0.95 * 2 * math.Pi / points * float64(i) / 64
+		kappa := bandChecked * 2 * math.Pi / points * float64(i) / 64
 		most = max(most, math.Abs(symbol(d2, kappa)/(kappa*kappa)-1))
 	}
 	return most
-}
-
-// staysAbove reports whether the symbol of wavenumbers above top is no smaller than top's own ideal one.
-func staysAbove(d2 []float64, top float64) bool {
-	for i := 0; i <= symbolSamples/2; i++ {
-		if symbol(d2, top+(math.Pi-top)*float64(i)/(symbolSamples/2)) < 0.995*top*top {
-			return false
-		}
-	}
-	return true
 }

@@ -375,7 +375,7 @@ INLINE cpu_range NAME(acted_on)(const int R, const int adjoint, const cpml_block
 }
 
 // Steps ROWS rows from row i on in the columns of a range, which cuts no x layer.
-INLINE void NAME(rows)(const int R, const int adjoint, const int in_z, const NAME(pass) *pass, const cpml_block *z, int i,
+INLINE void NAME(rows)(const int R, const int adjoint, const int in_z, const int stretched, const NAME(pass) *pass, const cpml_block *z, int i,
                        cpu_range range, int save)
 {
 	const cpu_solver *s = pass->solver;
@@ -387,18 +387,16 @@ INLINE void NAME(rows)(const int R, const int adjoint, const int in_z, const NAM
 		if (range.begin > layer.begin || layer.end > range.end)
 			continue;
 		NAME(memory_x)(R, adjoint, pass, x, i, layer);
-		NAME(sweep)(R, adjoint, 1, in_z, save, s->along != NULL, pass, x, z, i, layer.begin, layer.end);
+		NAME(sweep)(R, adjoint, 1, in_z, save, stretched, pass, x, z, i, layer.begin, layer.end);
 		if (x->begin == 0)
 			range.begin = layer.end;
 		else
 			range.end = layer.begin;
 	}
 	if (in_z || save)
-		NAME(sweep)(R, adjoint, 0, in_z, save, s->along != NULL, pass, NULL, z, i, range.begin, range.end);
-	else if (s->along)
-		NAME(sweep)(R, adjoint, 0, 0, 0, 1, pass, NULL, NULL, i, range.begin, range.end);
+		NAME(sweep)(R, adjoint, 0, in_z, save, stretched, pass, NULL, z, i, range.begin, range.end);
 	else
-		NAME(sweep)(R, adjoint, 0, 0, 0, 0, pass, NULL, NULL, i, range.begin, range.end);
+		NAME(sweep)(R, adjoint, 0, 0, 0, stretched, pass, NULL, NULL, i, range.begin, range.end);
 }
 
 // Steps what is active of ROWS rows between the columns j0 and j1, to the snapshot or with it as far as it reaches.
@@ -414,8 +412,13 @@ INLINE void NAME(block)(const int R, const int adjoint, const int in_z, const NA
 	}
 	const cpu_range parts[3] = {{r.begin, saved.begin}, saved, {saved.end, r.end}};
 	for (int k = 0; k < 3; k++)
-		if (parts[k].begin < parts[k].end)
-			NAME(rows)(R, adjoint, in_z, pass, z, i, parts[k], k == 1);
+		if (parts[k].begin < parts[k].end) {
+			// A branch for each, not inside: the compiler would round the same sums in other ways.
+			if (s->along)
+				NAME(rows)(R, adjoint, in_z, 1, pass, z, i, parts[k], k == 1);
+			else
+				NAME(rows)(R, adjoint, in_z, 0, pass, z, i, parts[k], k == 1);
+		}
 }
 
 // Advances the active cells, layer after layer of CPML and in between, so that each cell's field is written once.

@@ -86,6 +86,7 @@ func newTestProblem(c testCase) testProblem {
 		if d.D2, err = BandWeights(c.order, 3); err != nil {
 			panic(err)
 		}
+		p.domain = d
 	}
 	if axes == 2 && (c.freeSurface || c.layer == 12) { // and rows of uneven depth, with a potential that is or is not the same along them
 		d.Along, d.Potential = make([]float64, c.shape[0]), make([]float64, cells)

@@ -377,7 +377,7 @@ func (p *PropagatorOf[T]) stabilityLimit(potential []float64) float64 {
 	cells := p.layout.cells() / p.layout.shape[0]
 	even := p.equation.MaxTimeStep(p.weights, 1, p.grid.Spacing...) // v dt
 	symbol := kernels.MaxSymbol(p.weights)
-	var sum float64
+	var sum, block float64
 	for _, h := range p.grid.Spacing {
 		sum += symbol / (h * h)
 	}
@@ -387,7 +387,10 @@ func (p *PropagatorOf[T]) stabilityLimit(potential []float64) float64 {
 			s = p.stretch.ratio[row]
 			along := symbol
 			if p.domain.D2Along != nil {
-				along = kernels.MaxSymbol(p.domain.D2Along[row/kernels.RowBlock])
+				if row%kernels.RowBlock == 0 {
+					block = kernels.MaxSymbol(p.domain.D2Along[row/kernels.RowBlock])
+				}
+				along = block
 			}
 			h := p.grid.Spacing
 			limit *= math.Sqrt(sum / (along/(h[1]*h[1]) + symbol/(s*h[0]*s*h[0])))
