@@ -375,14 +375,13 @@ func (p *PropagatorOf[T]) ceilings() []float64 {
 func (p *PropagatorOf[T]) stabilityLimit(potential []float64) float64 {
 	least := math.Inf(1)
 	cells := p.layout.cells() / p.layout.shape[0]
-	even := p.equation.MaxTimeStep(p.weights, 1, p.grid.Spacing...) // v dt
 	symbol := kernels.MaxSymbol(p.weights)
 	var sum, block float64
 	for _, h := range p.grid.Spacing {
 		sum += symbol / (h * h)
 	}
 	for row, vmax := range p.ceiling {
-		limit, s := even/vmax, 1.0
+		limit, s := p.equation.MaxTimeStep(p.weights, vmax, p.grid.Spacing...), 1.0
 		if p.stretch != nil { // the equation's limit in proportion to the square root of the symbols' sum
 			s = p.stretch.ratio[row]
 			along := symbol
