@@ -133,7 +133,7 @@ func smoothed(v []float64, sigma float64) []float64 {
 	return out
 }
 
-// placeRows lays the solver's rows as Options.RowSpacing asks for, and checks Options.RowFastest.
+// placeRows lays the solver's rows as Options.RowSlowest asks for, and checks Options.RowFastest.
 func (p *PropagatorOf[T]) placeRows(layers [2]int) (err error) {
 	o := &p.options
 	if o.RowFastest != nil && len(o.RowFastest) != p.grid.Shape[0] {
