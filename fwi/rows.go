@@ -48,9 +48,9 @@ func (m models) lay(o *wave.Options, p *Problem, c Config, g wave.Grid) {
 	}
 	o.MaxVelocity = o.RowFastest[n-1]
 	if o.Backend == wave.CPU && g.Axes() == 2 {
-		// The stage's spacing is that of the slowest velocity of the start.
+		least := c.slowest(p) // for which the stage's spacing is made
 		for _, v := range slowest {
-			o.RowSlowest = append(o.RowSlowest, max(v, c.slowest(p)))
+			o.RowSlowest = append(o.RowSlowest, max(v, least))
 		}
 	}
 }
