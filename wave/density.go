@@ -3,6 +3,7 @@ package wave
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"gofwi/kernels"
 )
@@ -60,6 +61,10 @@ func (p *PropagatorOf[T]) takeDensity() ([]float64, error) {
 		nx := p.grid.NX()
 		rows := make([]float64, p.stretch.rows()*nx)
 		mapRows(rows, given, p.stretch.take, nx)
+		low, high := slices.Min(given), slices.Max(given)
+		for i, v := range rows { // no mean beyond the densities given, as in Regrid.Density
+			rows[i] = min(max(v, low), high)
+		}
 		extend(&p.layout, rho, rows)
 		potential, err = kernels.StretchedPotential(&p.domain, p.stretch.ratio, rho)
 	}
