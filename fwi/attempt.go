@@ -85,14 +85,15 @@ func (r *Run) attemptMisfit(ctx context.Context) (float64, error) {
 	if !lastOfAttempt(r.Config.Stages, r.state.Stage) || r.level.balance == nil {
 		return r.dataMisfit(r.method.Status().Misfit), nil
 	}
-	e, err := r.level.withoutBalance().evaluate(ctx, r.x, r.level.survey.AllShots(), false)
+	shots := r.heardShots()
+	e, err := r.level.withoutBalance().evaluate(ctx, r.x, shots, false)
 	if err == nil {
 		err = e.Err
 	}
 	if err != nil {
 		return 0, fmt.Errorf("end of attempt %d: %w", r.Config.Stages[r.state.Stage].Attempt, err)
 	}
-	r.state.Solves++
+	r.state.Solves += float64(len(shots)) / float64(len(r.level.survey.Shots))
 	return e.Misfit, nil
 }
 

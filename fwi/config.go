@@ -122,7 +122,7 @@ type Stage struct {
 	MinFrequency   float64 `yaml:"min_frequency"`             // Hz, pass band of the data; 0: no high-pass
 	MaxFrequency   float64 `yaml:"max_frequency"`             // Hz
 	Iterations     int     `yaml:"iterations"`                // at most
-	Every          int     `yaml:"every,omitempty"`           // hears every so many-th shot, the same throughout; 0: all
+	Every          int     `yaml:"every,omitempty"`           // hears every so many-th shot, the same throughout the stage, in turns with other stages; 0: all
 	Shots          int     `yaml:"shots,omitempty"`           // size of the mini-batches, 0: all shots
 	Variance       float64 `yaml:"variance,omitempty"`        // mini-batches grow while gradients of two differ by more than this fraction, 0: they do not
 	Encoded        int     `yaml:"encoded,omitempty"`         // sums of all shots with random signs, so many, in place of the shots; drawn anew every four iterations

@@ -219,7 +219,7 @@ func PlanStages(p *Problem, c Config) ([]StagePlan, error) {
 			shots = n
 		}
 		if s.Every > 1 {
-			shots = len(everyShot(p.Survey.AllShots(), s.Every))
+			shots = len(everyShot(p.Survey.AllShots(), s.Every, i))
 		}
 		out.Shots = shots
 		out.Points = float64(plan.Points()) * p.Survey.Duration() / plan.DT * float64(shots)

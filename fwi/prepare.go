@@ -86,7 +86,11 @@ func Prepare(ctx context.Context, p *Problem, c Config, say Notice, progress fun
 		if c.Misfit != "least-squares" || c.Iterations > 0 { // attempts are judged by its scale, where they come to their end
 			c.Stages = slices.DeleteFunc(c.Stages, func(s Stage) bool { return s.Attempt > 1 })
 		}
+		thinShots(c.Stages, p, vmin)
 		say("schedule: none given; made for the source's band, %.1f–%.1f Hz", low, high)
+		if n := c.Stages[0].Every; n > 1 {
+			say("shots: each stage but the last hears one in %d of the %d, in turns", n, len(p.Survey.Shots))
+		}
 		if c.Regularisation.Tikhonov == 0 && c.Misfit == "least-squares" {
 			c.regularise()
 			say("regularisation: none given; to %.1f Hz the model departs from the start smoothly along the section, unless the data ask for more", c.Stages[0].MaxFrequency)

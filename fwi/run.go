@@ -443,7 +443,7 @@ func (r *Run) drawBatch() error {
 		return r.encode()
 	}
 	if every := r.Config.Stages[r.state.Stage].Every; every > 1 {
-		r.state.Shots = everyShot(r.state.Shots, every)
+		r.state.Shots = everyShot(r.state.Shots, every, r.state.Stage)
 		return nil
 	}
 	if size == 0 || size >= n {
@@ -453,15 +453,6 @@ func (r *Run) drawBatch() error {
 	r.state.Shots = spreadShots(r.state.Shots, size, rng.Float64())
 	r.state.Batch++
 	return nil
-}
-
-// everyShot returns every so many-th of the shots, as many left out before the first as after the last.
-func everyShot(shots []int, every int) []int {
-	var out []int
-	for i := (len(shots) - 1) % every / 2; i < len(shots); i += every {
-		out = append(out, shots[i])
-	}
-	return out
 }
 
 // encode makes the encoded shots of the current draw.
@@ -659,7 +650,7 @@ func (r *Run) endStage(ctx context.Context) error {
 	}
 	r.state.HeardBefore = 0
 	if r.state.Heard != nil {
-		r.state.HeardBefore = shareHeard(r.state.Heard)
+		r.state.HeardBefore = r.level.shareHeard(r.state.Heard, r.heardShots())
 	}
 	r.state.Method, r.state.Illumination, r.state.Wavelet, r.state.Heard = nil, nil, nil, nil
 	r.endAttempt(ended, misfit)

@@ -15,7 +15,7 @@ func TestTracesOnTheWrongCycleAreLeftOut(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer l.propagator.Close()
-	heard, err := l.selectTraces(background, l.restrict(c, p.Truth))
+	heard, err := l.selectTraces(background, l.restrict(c, p.Truth), l.survey.AllShots())
 	if err != nil {
 		t.Fatal(err)
 	}

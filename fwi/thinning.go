@@ -83,3 +83,42 @@ func thinSpread(receivers []wave.Position, wavelength float64) []int {
 	}
 	return kept
 }
+
+// everyShot returns every so many-th of the shots, in turn 0 as many left out before the first as after the last, in each further one those that follow.
+func everyShot(shots []int, every, turn int) []int {
+	var out []int
+	for i := ((len(shots)-1)%every/2 + turn) % every; i < len(shots); i += every {
+		out = append(out, shots[i])
+	}
+	return out
+}
+
+// What a stage of the default schedule hears of the shots: those up to two of the longest shortest wavelengths apart, no fewer than twelve, and at least every fourth.
+const (
+	shotWavelengths = 2
+	fewestShots     = 12
+	mostEvery       = 4
+)
+
+// thinShots lets the stages of a section's schedule hear every so many-th shot each, in turns: what one stage does not hear, the next one does. The last stage hears all.
+func thinShots(stages []Stage, p *Problem, vmin float64) {
+	shots := p.Survey.Shots
+	if p.Grid.Axes() != 2 || len(shots) < 2 {
+		return
+	}
+	var apart []float64
+	for i := 1; i < len(shots); i++ {
+		apart = append(apart, wave.Distance(shots[i].Sources[0], shots[i-1].Sources[0]))
+	}
+	slices.Sort(apart)
+	reach := shotWavelengths * vmin / stages[0].MaxFrequency
+	every := min(mostEvery, len(shots)/fewestShots)
+	for every > 1 && float64(every)*apart[len(apart)/2] > reach {
+		every--
+	}
+	if every > 1 {
+		for i := range len(stages) - 1 {
+			stages[i].Every = every
+		}
+	}
+}

@@ -9,16 +9,65 @@ import (
 
 func TestEverySoManythShot(t *testing.T) {
 	for _, c := range []struct {
-		shots, every int
-		want         []int
-	}{{5, 2, []int{0, 2, 4}}, {6, 2, []int{0, 2, 4}}, {7, 3, []int{0, 3, 6}}, {9, 3, []int{1, 4, 7}}, {3, 1, []int{0, 1, 2}}} {
+		shots, every, turn int
+		want               []int
+	}{{5, 2, 0, []int{0, 2, 4}}, {5, 2, 1, []int{1, 3}}, {5, 2, 2, []int{0, 2, 4}}, {6, 2, 0, []int{0, 2, 4}}, {7, 3, 0, []int{0, 3, 6}}, {9, 3, 0, []int{1, 4, 7}},
+		{9, 3, 5, []int{0, 3, 6}}, {3, 1, 4, []int{0, 1, 2}}} {
 		all := make([]int, c.shots)
 		for i := range all {
 			all[i] = i
 		}
-		if got := everyShot(all, c.every); !slices.Equal(got, c.want) {
-			t.Errorf("every %d-th of %d shots: %v, want %v", c.every, c.shots, got, c.want)
+		if got := everyShot(all, c.every, c.turn); !slices.Equal(got, c.want) {
+			t.Errorf("every %d-th of %d shots, turn %d: %v, want %v", c.every, c.shots, c.turn, got, c.want)
 		}
+	}
+}
+
+// The default schedule hears shots up to two wavelengths apart, at 1500 m/s and 5 Hz 600 m, a dozen at least.
+func TestDefaultScheduleThinsTheShots(t *testing.T) {
+	for _, c := range []struct {
+		shots int
+		apart float64
+		want  int
+	}{{29, 320, 0}, {29, 300, 2}, {23, 300, 0}, {36, 200, 3}, {200, 25, 4}, {1, 0, 0}} {
+		p := &Problem{Grid: wave.NewGrid2D(101, 301, 20, 20), Survey: &wave.Survey{}}
+		for i := range c.shots {
+			p.Survey.Shots = append(p.Survey.Shots, wave.Shot{Sources: []wave.Position{{10, float64(i) * c.apart}}})
+		}
+		stages := []Stage{{MaxFrequency: 5}, {MaxFrequency: 10}, {MaxFrequency: 20}}
+		thinShots(stages, p, 1500)
+		if stages[0].Every != c.want || stages[1].Every != c.want || stages[2].Every != 0 {
+			t.Errorf("%d shots every %g m: every %d-th, %d-th and at last %d-th is heard, want %d, %d and all", c.shots, c.apart, stages[0].Every, stages[1].Every, stages[2].Every, c.want, c.want)
+		}
+	}
+}
+
+// A part of the shots decides about the traces of a stage that hears no others.
+func TestTracesAreChosenAmongTheShotsThatAreHeard(t *testing.T) {
+	p, c := smallProblem(t, func(c *Config) { c.Stages[0].MinCorrelation, c.Stages[0].Every = 0.1, 2 })
+	l, err := newLevel(background, p, c, c.Stages[0], during(p.Start))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.propagator.Close()
+	x := l.restrict(c, p.Truth)
+	all, err := l.selectTraces(background, x, l.survey.AllShots())
+	if err != nil {
+		t.Fatal(err)
+	}
+	shots := everyShot(l.survey.AllShots(), 2, 1)
+	some, err := l.selectTraces(background, x, shots)
+	if err != nil {
+		t.Fatal(err)
+	}
+	receivers := len(l.survey.Shots[0].Receivers)
+	for i, h := range some {
+		if heard := slices.Contains(shots, i/receivers); heard && h != all[i] || !heard && h != 0 {
+			t.Fatalf("trace %d is heard as %g, among all shots as %g", i, h, all[i])
+		}
+	}
+	if a, b := l.shareHeard(some, shots), l.shareHeard(all, l.survey.AllShots()); !(a > 0.9 && b > 0.9) { // of the truth's
+		t.Errorf("%.2f of the traces of every other shot are heard, %.2f of all", a, b)
 	}
 }
 

@@ -29,14 +29,16 @@ type CPU[T Real] struct {
 	// WholeGrid makes it step all cells at every step.
 	WholeGrid bool
 
-	domain  Domain
-	kernels *C.cpu_kernels
-	solver  *C.cpu_solver
-	blocks  []allocation // everything that Close frees
-	cleared []allocation // what Reset clears
-	strips  []int32      // what pieces returned last,
-	of      *int32       // and for which runs
-	dry     bool         // count what Reset clears instead of allocating it
+	domain             Domain
+	kernels            *C.cpu_kernels
+	solver             *C.cpu_solver
+	blocks             []allocation // everything that Close frees
+	cleared            []allocation // what Reset clears
+	sources, receivers cpuPoints[T]
+
+	strips []int32 // what pieces returned last,
+	of     *int32  // and for which runs
+	dry    bool    // count what Reset clears instead of allocating it
 }
 
 type allocation struct {
@@ -449,7 +451,7 @@ func (s *CPU[T]) run(shot *Shot[T], n0, n1 int, snap *Snapshots[T], image *Imagi
 		run.pieces, run.piece = C.int(len(strips.Cell)), (*C.int)(pointer(&pin, at))
 		run.strips, run.strips_step = unsafe.Pointer(&strips.Values[first*cells]), C.ptrdiff_t(step)
 	}
-	sources, receivers := s.points(&pin, &shot.Sources), s.points(&pin, &shot.Receivers)
+	sources, receivers := s.points(&pin, &shot.Sources, &s.sources), s.points(&pin, &shot.Receivers, &s.receivers)
 	bytes := C.int(unsafe.Sizeof(T(0)))
 	switch three := len(s.domain.Shape) == 3; {
 	case three && adjoint:
@@ -483,23 +485,6 @@ func pointer[E any](pin *runtime.Pinner, v []E) unsafe.Pointer {
 	}
 	pin.Pin(&v[0])
 	return unsafe.Pointer(&v[0])
-}
-
-// points translates cells of the grid to offsets in the padded fields and snapshots.
-func (s *CPU[T]) points(pin *runtime.Pinner, p *Points[T]) C.cpu_points {
-	nx, width := int32(s.domain.NX()), int32(s.solver.width)
-	offset, cell := make([]int32, len(p.Cell)), make([]int32, len(p.Cell))
-	for k, c := range p.Cell {
-		offset[k] = s.offset(c)
-		cell[k] = c/nx*width + c%nx
-	}
-	return C.cpu_points{
-		count:  C.int(p.Count()),
-		begin:  (*C.int)(pointer(pin, p.Begin)),
-		offset: (*C.int)(pointer(pin, offset)),
-		cell:   (*C.int)(pointer(pin, cell)),
-		weight: pointer(pin, p.Weight),
-	}
 }
 
 // offset returns where a cell lies in the padded fields.

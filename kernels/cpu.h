@@ -77,6 +77,14 @@ typedef struct {
 	const int *begin, *offset; // offset of a run's first cell in a field
 	const int *cell;           // and in a snapshot (3D only)
 	const void *weight;        // [run][CPU_RUN]
+	// Points that all act on the same rows with the same shares, as receivers at one depth do, meet them as one row: the sum of these, or what is shared out among
+	// them (2D only). rows: of these, 0 where points are not so.
+	int rows, columns;         // columns of the one row, a multiple of CPU_RUN
+	const int *row;            // offset of its first column in a field, for each row
+	const void *share;         // of each row
+	const int *column;         // of each point's run, from the first
+	const void *along;         // [point][CPU_RUN]
+	void *line;                // [columns], room for it
 } cpu_points;
 
 // What a run of steps reads and writes besides the fields; null where not wanted. A snapshot slot of `slot` elements holds

@@ -457,14 +457,26 @@ static void NAME(advance)(cpu_solver *s)
 			u[-k * (ptrdiff_t)s->stride + j] = -u[k * (ptrdiff_t)s->stride + j];
 }
 
+INLINE REAL NAME(total)(RUN v) { return ((v[0] + v[1]) + (v[2] + v[3])) + ((v[4] + v[5]) + (v[6] + v[7])); }
+
 static void NAME(sample)(const cpu_solver *s, const cpu_points *p, REAL *out)
 {
-	const REAL *u = s->now, *weight = p->weight;
+	const REAL *u = s->now, *weight = p->weight, *share = p->share, *along = p->along;
+	REAL *line = p->line;
+	for (int j = 0; p->rows && j < p->columns; j += CPU_RUN) {
+		RUN sum = {0};
+		for (int k = 0; k < p->rows; k++)
+			sum += share[k] * LOADRUN(u + p->row[k] + j);
+		*(RUN *)(line + j) = sum;
+	}
 	for (int i = 0; i < p->count; i++) {
 		RUN sum = {0};
-		for (int k = p->begin[i]; k < p->begin[i + 1]; k++)
-			sum += LOADRUN(weight + CPU_RUN * k) * LOADRUN(u + p->offset[k]);
-		out[i] = ((sum[0] + sum[1]) + (sum[2] + sum[3])) + ((sum[4] + sum[5]) + (sum[6] + sum[7]));
+		if (p->rows)
+			sum = LOADRUN(along + CPU_RUN * i) * LOADRUN(line + p->column[i]);
+		else
+			for (int k = p->begin[i]; k < p->begin[i + 1]; k++)
+				sum += LOADRUN(weight + CPU_RUN * k) * LOADRUN(u + p->offset[k]);
+		out[i] = NAME(total)(sum);
 	}
 }
 
@@ -472,7 +484,17 @@ static void NAME(sample)(const cpu_solver *s, const cpu_points *p, REAL *out)
 INLINE void NAME(inject)(const cpu_solver *s, const cpu_points *p, const REAL *amplitude, ptrdiff_t step, REAL *snapshot)
 {
 	REAL *q = s->before;
-	const REAL *m = s->m, *weight = p->weight;
+	const REAL *m = s->m, *weight = p->weight, *share = p->share, *along = p->along;
+	if (p->rows && !snapshot) {
+		REAL *line = p->line;
+		memset(line, 0, p->columns * sizeof *line);
+		for (int i = 0; i < p->count; i++)
+			*(RUN *)(line + p->column[i]) += LOADRUN(along + CPU_RUN * i) * amplitude[i * step];
+		for (int k = 0; k < p->rows; k++)
+			for (int j = 0; j < p->columns; j += CPU_RUN)
+				*(RUN *)(q + p->row[k] + j) += LOADRUN(m + p->row[k] + j) * (share[k] * LOADRUN(line + j));
+		return;
+	}
 	for (int i = 0; i < p->count; i++) {
 		REAL f = amplitude[i * step];
 		for (int k = p->begin[i]; k < p->begin[i + 1]; k++) {

@@ -136,7 +136,9 @@ func NewPropagatorOf[T float32 | float64](g Grid, s *Survey, o Options) (*Propag
 		for _, s := range p.stretch.ratio {
 			p.domain.Along = append(p.domain.Along, s*s)
 		}
-		p.domain.D2Along = p.weightsAlong()
+		if down, along := p.longWaveWeights(); along != nil {
+			p.domain.D2, p.domain.D2Along = down, along
+		}
 	}
 	potential, err := p.takeDensity()
 	if err != nil {

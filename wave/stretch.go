@@ -162,38 +162,45 @@ func (p *PropagatorOf[T]) placeRows(layers [2]int) (err error) {
 	return nil
 }
 
-// downMargin is by how much waves may be slower than Options.RowSlowest and still have weights along x made for them.
+// downMargin is by how much waves may be slower than Options.RowSlowest and still have weights made for them.
 const downMargin = 0.85
 
-// weightsAlong returns the weights along x of each block of the solver's rows, made for the band of what is slowest there, whose waves are longer than the grid could carry:
-// the time step may be longer for it. Nil: those of all rows.
-func (p *PropagatorOf[T]) weightsAlong() [][]float64 {
+// longWaveTolerance of |e| (kernels.BandError) is what the differences of the shortest waves on the coarsest grids, 3.2 points, are off by: low stages have more points, and need no better.
+const longWaveTolerance = 1e-3
+
+// longWaveWeights returns the weights down, and those along x of each block of the solver's rows, made for the band of what is slowest there: its waves are longer than the
+// grid could carry, along x at depth, down wherever cells are lower than wide, and the time step may be longer for it. Nil: those of all rows.
+func (p *PropagatorOf[T]) longWaveWeights() (down []float64, along [][]float64) {
 	points := p.options.PointsPerWavelength
 	if p.stretch == nil || points == 0 || p.options.Density != nil { // densities are stepped with D2 (kernels.Potential)
-		return nil
+		return nil, nil
 	}
-	slowest, rows := p.options.RowSlowest, p.layout.shape[0]
+	slowest, rows, h := p.options.RowSlowest, p.layout.shape[0], p.grid.Spacing
 	least := slices.Min(slowest)
-	tolerance := kernels.BandError(p.weights, points)
+	tolerance := max(kernels.BandError(p.weights, points), longWaveTolerance)
 	known := map[float64][]float64{}
-	var out [][]float64
-	for first := 0; first < rows; first += kernels.RowBlock {
-		v := math.Inf(1)
-		for row := first; row < min(first+kernels.RowBlock, rows); row++ {
-			z := p.stretch.depth[min(max(row-p.stretch.above, 0), p.stretch.rows()-1)]
-			i := min(int(z), len(slowest)-2)
-			v = min(v, slowest[i], slowest[i+1])
-		}
-		of := points * math.Floor(20*max(1, downMargin*v/least)) / 20 // in steps: few sets will do
-		if _, made := known[of]; !made {
+	made := func(of float64) []float64 {
+		of = math.Floor(20*of) / 20 // in steps: few sets will do
+		if _, found := known[of]; !found {
 			known[of] = p.weights
 			if w := kernels.LongWaveWeights(p.options.Order, of, tolerance); w != nil && of > points && kernels.MaxSymbol(w) < kernels.MaxSymbol(p.weights) {
 				known[of] = w
 			}
 		}
-		out = append(out, known[of])
+		return known[of]
 	}
-	return out
+	fewest := math.Inf(1) // waves of the slowest velocity along x have `points`
+	for first := 0; first < rows; first += kernels.RowBlock {
+		v := math.Inf(1)
+		for row := first; row < min(first+kernels.RowBlock, rows); row++ {
+			z := p.stretch.depth[min(max(row-p.stretch.above, 0), p.stretch.rows()-1)]
+			i := min(int(z), len(slowest)-2)
+			of := max(1, downMargin*min(slowest[i], slowest[i+1])/least)
+			v, fewest = min(v, of), min(fewest, points*of*p.grid.MaxSpacing()/(h[0]*p.stretch.ratio[row]))
+		}
+		along = append(along, made(points*v))
+	}
+	return made(fewest), along
 }
 
 // rows returns the number of rows within the grid.
@@ -375,7 +382,7 @@ func (p *PropagatorOf[T]) ceilings() []float64 {
 func (p *PropagatorOf[T]) stabilityLimit(potential []float64) float64 {
 	least := math.Inf(1)
 	cells := p.layout.cells() / p.layout.shape[0]
-	symbol := kernels.MaxSymbol(p.weights)
+	symbol, down := kernels.MaxSymbol(p.weights), kernels.MaxSymbol(p.domain.SecondDifference())
 	var sum, block float64
 	for _, h := range p.grid.Spacing {
 		sum += symbol / (h * h)
@@ -392,7 +399,7 @@ func (p *PropagatorOf[T]) stabilityLimit(potential []float64) float64 {
 				along = block
 			}
 			h := p.grid.Spacing
-			limit *= math.Sqrt(sum / (along/(h[1]*h[1]) + symbol/(s*h[0]*s*h[0])))
+			limit *= math.Sqrt(sum / (along/(h[1]*h[1]) + down/(s*h[0]*s*h[0])))
 		}
 		if potential != nil {
 			scaled := slices.Clone(potential[row*cells : (row+1)*cells])

@@ -3,6 +3,7 @@ package wave
 import (
 	"fmt"
 	"math"
+	"math/rand/v2"
 	"strings"
 	"testing"
 )
@@ -209,5 +210,44 @@ func TestRowsThatCannotBeAreRefused(t *testing.T) {
 	}
 	if _, err := p.Forward(background, vp, []int{0}); err == nil || !strings.Contains(err.Error(), "in cell (z 0, x 0)") {
 		t.Errorf("a model faster than its row may be: %v", err)
+	}
+}
+
+// W - D2 down stays positive, which NewPropagator tries, whatever the rows' velocities are, with weights for all that may be asked for.
+func TestRowsOfAnyVelocitiesAreStable(t *testing.T) {
+	rng := rand.New(rand.NewPCG(7, 11))
+	uneven := 0
+	for trial := range 120 {
+		n := 40 + rng.IntN(160)
+		g := NewGrid2D(n, 21, 10, 10*(0.5+3*rng.Float64()))
+		row := make([]float64, n)
+		v := 1500.0
+		for i := range row {
+			switch trial % 3 {
+			case 0: // beds
+				if rng.IntN(8) == 0 {
+					v = 1400 + 5000*rng.Float64()
+				}
+			case 1: // no two rows alike
+				v = 1400 + 5000*rng.Float64()
+			case 2: // a half-space
+				if i == n/2 {
+					v = 1500 * (1 + 3*rng.Float64())
+				}
+			}
+			row[i] = v
+		}
+		s := FixedSpread([]Position{{20, 50}}, []Position{{20, 60}}, Ricker(10, 0.004, 50, 0.12), 0.004)
+		p, err := NewPropagator(g, s, Options{MaxVelocity: 8000, RowSlowest: row, Order: 2 + 2*(trial/3%4), PointsPerWavelength: 2.5 + 5.5*rng.Float64(), FreeSurface: trial%2 == 1})
+		if err != nil {
+			t.Fatalf("trial %d: %v", trial, err)
+		}
+		if p.Plan().Rows < n {
+			uneven++
+		}
+		p.Close()
+	}
+	if uneven < 80 {
+		t.Errorf("%d of 120 have uneven rows", uneven)
 	}
 }
