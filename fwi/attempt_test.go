@@ -65,7 +65,7 @@ func TestAttemptsThatDoNotCompareAreRefused(t *testing.T) {
 func TestNoiseIsJudgedByWhatComesBeforeTheArrivals(t *testing.T) {
 	for _, noise := range []float64{0, 0.2} {
 		p, c := smallProblem(t, func(c *Config) { c.Acquisition.Noise, c.Stages = noise, []Stage{{MaxFrequency: 9, Iterations: 1}} })
-		l, err := newLevel(background, p, c, c.Stages[0], during(p.Start))
+		l, err := newLevel(background, p, c, c.Stages[0], c.during(c.Stages[0], p.Start))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -1,6 +1,10 @@
 package fwi
 
-import "math"
+import (
+	"math"
+
+	"gofwi/internal/parallel"
+)
 
 // On Earth and in models, the wave along the surface holds a thousand times the energy of a reflection from depth. Least squares would have the
 // inversion work at the last percent of the former, which no coarse grid predicts, before it hears the latter. What a discrete model
@@ -16,7 +20,7 @@ func (l *level) balanceFloor() float64 { return max(1e-4, 100*2*l.noiseMisfit())
 func balanceGain(gathers, weights [][]float32, nt, width int, power, floor float64) [][]float32 {
 	out := make([][]float32, len(gathers))
 	sums, counts := make([]float64, len(gathers)), make([]int, len(gathers))
-	parallel(len(gathers), func(first, last int) {
+	parallel.Ranges(len(gathers), func(first, last int) {
 		energy, smoothed := make([]float64, nt), make([]float64, nt)
 		for shot := first; shot < last; shot++ {
 			gather := gathers[shot]
@@ -46,7 +50,7 @@ func balanceGain(gathers, weights [][]float32, nt, width int, power, floor float
 		sum += v
 		samples += counts[shot]
 	}
-	parallel(len(out), func(first, last int) {
+	parallel.Ranges(len(out), func(first, last int) {
 		for _, gain := range out[first:last] {
 			for i, v := range gain {
 				gain[i] = float32(math.Pow(float64(v)*float64(samples)/sum+floor, -power/2))

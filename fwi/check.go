@@ -54,7 +54,7 @@ func Check(ctx context.Context, p *Problem, c Config) ([]Finding, error) {
 	}
 	add(v, "memory: the largest stage needs %.0f MiB, the system has %.0f MiB available", float64(need)/(1<<20), float64(limit)/(1<<20))
 
-	l, err := newLevel(ctx, p, c, c.Stages[0], during(p.Start))
+	l, err := newLevel(ctx, p, c, c.Stages[0], c.during(c.Stages[0], p.Start))
 	if err != nil {
 		return nil, err
 	}

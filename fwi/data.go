@@ -6,6 +6,7 @@ import (
 	"math"
 	"math/rand/v2"
 
+	"gofwi/internal/parallel"
 	"gofwi/wave"
 )
 
@@ -112,7 +113,7 @@ func ModelData(ctx context.Context, p *Problem, c Config, progress func(done, of
 		if err != nil {
 			return nil, err
 		}
-		parallel(len(part), func(first, last int) {
+		parallel.Ranges(len(part), func(first, last int) {
 			for k := first; k < last; k++ {
 				part[k] = toSurvey.apply(part[k])
 			}

@@ -8,7 +8,7 @@ import (
 // The mean over all signs is the misfit of the separate shots; over n draws it is so to about 1/√n.
 func TestEncodedMisfitsAverageToThatOfSeparateShots(t *testing.T) {
 	p, c := smallProblem(t, func(c *Config) { c.Stages = []Stage{{MaxFrequency: 5.5, Iterations: 1, Encoded: 3}} })
-	l, err := newLevel(background, p, c, c.Stages[0], during(p.Start))
+	l, err := newLevel(background, p, c, c.Stages[0], c.during(c.Stages[0], p.Start))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -206,7 +206,7 @@ func PlanStages(p *Problem, c Config) ([]StagePlan, error) {
 	for i, s := range c.Stages {
 		top := min(s.MaxFrequency, high)
 		g := c.stageGrid(p, top, vmin)
-		o, plan, err := planStage(p, c, s, g, top, during(p.Start))
+		o, plan, err := planStage(p, c, s, g, top, c.during(s, p.Start))
 		if err != nil {
 			return nil, fmt.Errorf("stage %d: %w", i+1, err)
 		}

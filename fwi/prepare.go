@@ -89,7 +89,7 @@ func Prepare(ctx context.Context, p *Problem, c Config, say Notice, progress fun
 		thinShots(c.Stages, p, vmin)
 		say("schedule: none given; made for the source's band, %.1f–%.1f Hz", low, high)
 		if n := c.Stages[0].Every; n > 1 {
-			say("shots: each stage but the last hears one in %d of the %d, in turns", n, len(p.Survey.Shots))
+			say("shots: each stage hears one in %d of the %d, in turns", n, len(p.Survey.Shots))
 		}
 		if c.Regularisation.Tikhonov == 0 && c.Misfit == "least-squares" {
 			c.regularise()
@@ -137,7 +137,7 @@ func Prepare(ctx context.Context, p *Problem, c Config, say Notice, progress fun
 	return c, nil
 }
 
-const defaultIterations = 8 // of the last stage
+const defaultIterations = 10 // of the last stage
 
 // startInFile is the Config.Start that takes the problem's own starting model.
 const startInFile = "file"

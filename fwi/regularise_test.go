@@ -94,7 +94,7 @@ func TestRegularisedInversions(t *testing.T) {
 	p, c = smallProblem(t, func(c *Config) {
 		c.Regularisation = RegularisationConfig{Tikhonov: -1, TotalVariation: 1.02}
 	})
-	last, err := newLevel(background, p, c, c.Stages[len(c.Stages)-1], during(p.Start))
+	last, err := newLevel(background, p, c, c.Stages[len(c.Stages)-1], c.during(c.Stages[len(c.Stages)-1], p.Start))
 	if err != nil {
 		t.Fatal(err)
 	}

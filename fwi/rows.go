@@ -14,13 +14,23 @@ type models struct {
 }
 
 // mostRise is models.rise within a stage: its time step is that of the fastest row, and the deep ones, whose velocities are the highest, lie furthest apart. The next
-// stage takes the model that this one ends with.
-const mostRise = 1.4
+// stage takes the model that this one ends with. Above the lowest frequency models change less.
+const (
+	mostRise  = 1.4
+	laterRise = 1.25
+)
 
 const riseBelow = 4 // rows
 
 // during returns the models of a stage that begins with the given one.
-func during(vp []float32) models { return models{[][]float32{vp}, mostRise} }
+func (c Config) during(s Stage, vp []float32) models {
+	for _, other := range c.Stages {
+		if other.MaxFrequency < s.MaxFrequency {
+			return models{[][]float32{vp}, laterRise}
+		}
+	}
+	return models{[][]float32{vp}, mostRise}
+}
 
 // lay lets the solver's rows lie as far apart as the slowest velocity at their depth allows, and bounds the velocity of each.
 func (m models) lay(o *wave.Options, p *Problem, c Config, g wave.Grid) {

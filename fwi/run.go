@@ -196,8 +196,14 @@ const transferPasses = 4
 func (l *level) onUsersGrid(p *Problem, c Config, base, x []float32, passes int) []float32 {
 	model := append([]float32{}, base...)
 	change, fine := make([]float32, len(x)), make([]float32, len(base))
-	for range passes {
-		now := l.restrict(c, model)
+	for pass := range passes {
+		if pass == 0 && l.of != &base[0] {
+			l.base, l.of = l.restrict(c, base), &base[0]
+		}
+		now := l.base
+		if pass > 0 {
+			now = l.restrict(c, model)
+		}
 		for i := range x {
 			change[i] = x[i] - now[i]
 		}
@@ -225,7 +231,7 @@ func (r *Run) runStage(ctx context.Context) error {
 	var err error
 	r.method = nil
 	if !r.borrowed {
-		if r.level, err = newLevel(ctx, r.Problem, r.Config, stage, during(r.state.Base)); err != nil {
+		if r.level, err = newLevel(ctx, r.Problem, r.Config, stage, r.Config.during(stage, r.state.Base)); err != nil {
 			return err
 		}
 		defer func() {

@@ -382,7 +382,7 @@ func TestEstimatedWaveletCorrectsAWrongOne(t *testing.T) {
 	for i := range p.Survey.Shots {
 		p.Survey.Shots[i].Wavelets = [][]float32{wrong}
 	}
-	l, err := newLevel(background, p, c, c.Stages[0], during(p.Start))
+	l, err := newLevel(background, p, c, c.Stages[0], c.during(c.Stages[0], p.Start))
 	if err != nil {
 		t.Fatal(err)
 	}

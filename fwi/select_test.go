@@ -10,7 +10,7 @@ func TestTracesOnTheWrongCycleAreLeftOut(t *testing.T) {
 	for i := range trace {
 		trace[i] = -trace[i] // half a period off
 	}
-	l, err := newLevel(background, p, c, c.Stages[0], during(p.Start))
+	l, err := newLevel(background, p, c, c.Stages[0], c.during(c.Stages[0], p.Start))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -3,8 +3,8 @@ package fwi
 import (
 	"fmt"
 	"math"
-	"runtime"
-	"sync"
+
+	"gofwi/internal/parallel"
 )
 
 // Smoother averages models [nz, nx] (or [nz, ny, nx]) with a Gaussian, cut at four standard deviations. With G that convolution and M
@@ -184,7 +184,7 @@ func (g *gaussian) alongAxis(a []float64, n, inner int) {
 	const together = 16 // lines read and written at a time, so that strided axes use whole cache lines
 	block := n * inner
 	groups := (inner + together - 1) / together
-	parallel(len(a)/block*groups, func(first, last int) {
+	parallel.Ranges(len(a)/block*groups, func(first, last int) {
 		lines := make([]float64, together*n)
 		scratch := make([]float64, n+2*g.radius)
 		for group := first; group < last; group++ {
@@ -246,24 +246,6 @@ func (g *gaussian) line(x, scratch []float64) {
 		}
 		x[i] = sum
 	}
-}
-
-// parallel splits n items into contiguous shares, one a processor.
-func parallel(n int, work func(first, last int)) {
-	shares := min(runtime.GOMAXPROCS(0), n)
-	if shares <= 1 {
-		work(0, n)
-		return
-	}
-	var wait sync.WaitGroup
-	for i := range shares {
-		wait.Add(1)
-		go func() {
-			defer wait.Done()
-			work(n*i/shares, n*(i+1)/shares)
-		}()
-	}
-	wait.Wait()
 }
 
 // StartSmooth returns a start model: the slowness of vp (m/s) smoothed with the standard deviation sigma in m along every

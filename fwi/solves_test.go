@@ -13,7 +13,7 @@ func TestHessianProductIsTheGradientsDerivativeWhereTheDataFit(t *testing.T) {
 	p, c := smallProblem(t, nil)
 	for _, name := range []string{"least-squares", "trace-normalised"} {
 		stage := Stage{MaxFrequency: 5.5, Iterations: 1, Misfit: name}
-		l, err := newLevel(background, p, c, stage, during(p.Start))
+		l, err := newLevel(background, p, c, stage, c.during(stage, p.Start))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -185,7 +185,7 @@ func TestReachFallsWithTheDistance(t *testing.T) {
 			s.Receivers = s.Receivers[len(s.Receivers)/2 : len(s.Receivers)/2+1]
 			p.Observed[i] = p.Observed[i][:p.Survey.NT]
 		}
-		l, err := newLevel(background, p, c, c.Stages[0], during(p.Start))
+		l, err := newLevel(background, p, c, c.Stages[0], c.during(c.Stages[0], p.Start))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -6,6 +6,7 @@ import (
 	"math"
 	"slices"
 
+	"gofwi/internal/parallel"
 	"gofwi/wave"
 )
 
@@ -24,6 +25,8 @@ type level struct {
 	picks      [][]float64 // first arrival of each trace in s; nil: no damping
 	references [][]float64 // from which each trace's window counts, in s; nil: no window
 	mask       []float32
+	base       []float32 // the model that the stage began with, restricted, and
+	of         *float32  // the first cell of that model on the user's grid, which does not change: all iterates are changes to it
 	upper      []float32 // bound of each cell, m/s
 	propagator *wave.Propagator
 	options    wave.Options // of the propagator
@@ -124,7 +127,7 @@ func newLevel(ctx context.Context, p *Problem, c Config, s Stage, models models)
 	if s.Window.any() {
 		l.references = make([][]float64, len(p.Survey.Shots))
 	}
-	parallel(len(p.Survey.Shots), func(first, last int) {
+	parallel.Ranges(len(p.Survey.Shots), func(first, last int) {
 		for i := first; i < last && ctx.Err() == nil; i++ {
 			receivers := kept[&p.Survey.Shots[i].Receivers[0]]
 			var traces []float32

@@ -100,7 +100,7 @@ const (
 	mostEvery       = 4
 )
 
-// thinShots lets the stages of a section's schedule hear every so many-th shot each, in turns: what one stage does not hear, the next one does. The last stage hears all.
+// thinShots lets the stages of a section's schedule hear every so many-th shot each, in turns: what one stage does not hear, the next one does.
 func thinShots(stages []Stage, p *Problem, vmin float64) {
 	shots := p.Survey.Shots
 	if p.Grid.Axes() != 2 || len(shots) < 2 {
@@ -117,7 +117,7 @@ func thinShots(stages []Stage, p *Problem, vmin float64) {
 		every--
 	}
 	if every > 1 {
-		for i := range len(stages) - 1 {
+		for i := range stages {
 			stages[i].Every = every
 		}
 	}

@@ -1,6 +1,10 @@
 package wave
 
-import "math"
+import (
+	"math"
+
+	"gofwi/internal/parallel"
+)
 
 // Regrid converts models between a fine and a coarse grid of the same region with a Kaiser-windowed sinc that cuts at the
 // coarser grid's Nyquist wavenumber: reflections need the model at twice the wavenumber of the waves, where the usual
@@ -81,17 +85,16 @@ func (r *Regrid) apply(dst, src []float32, shape []int, rows func(axisMap) []axi
 		inner /= n
 		along := rows(r.axes[d])
 		to := make([]float64, outer*len(along)*inner)
-		for o := range outer {
-			block := from[o*n*inner:]
-			for i, row := range along {
-				sum := to[(o*len(along)+i)*inner:][:inner]
+		parallel.Ranges(outer*len(along), func(first, last int) {
+			for at := first; at < last; at++ {
+				block, row, sum := from[at/len(along)*n*inner:], along[at%len(along)], to[at*inner:][:inner]
 				for k, w := range row.weight {
 					for j, v := range block[(row.begin+k)*inner:][:inner] {
 						sum[j] += w * v
 					}
 				}
 			}
-		}
+		})
 		from = to
 		outer *= len(along)
 	}
