@@ -485,7 +485,7 @@ INLINE void NAME(inject)(const cpu_solver *s, const cpu_points *p, const REAL *a
 {
 	REAL *q = s->before;
 	const REAL *m = s->m, *weight = p->weight, *share = p->share, *along = p->along;
-	if (p->rows && !snapshot) {
+	if (p->rows) { // receivers, in the adjoint: no snapshot
 		REAL *line = p->line;
 		memset(line, 0, p->columns * sizeof *line);
 		for (int i = 0; i < p->count; i++)

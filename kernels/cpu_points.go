@@ -28,7 +28,8 @@ type pointLine[T Real] struct {
 	scratch []T     // [columns]
 }
 
-// points translates cells of the grid to offsets in the padded fields and snapshots.
+// points translates cells of the grid to offsets in the padded fields and snapshots, and finds the line that receivers share. Sources share none: they act on snapshots
+// too, and steps with and without a snapshot must round alike.
 func (s *CPU[T]) points(pin *runtime.Pinner, p *Points[T], known *cpuPoints[T]) C.cpu_points {
 	if len(p.Cell) > 0 && (known.of != &p.Cell[0] || len(known.offset) != len(p.Cell)) {
 		nx, width := int32(s.domain.NX()), int32(s.solver.width)
@@ -37,7 +38,7 @@ func (s *CPU[T]) points(pin *runtime.Pinner, p *Points[T], known *cpuPoints[T]) 
 			known.offset[k] = s.offset(c)
 			known.cell[k] = c/nx*width + c%nx
 		}
-		if len(s.domain.Shape) == 2 {
+		if len(s.domain.Shape) == 2 && known == &s.receivers {
 			known.line = s.lineOf(p)
 		}
 	}

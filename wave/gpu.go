@@ -316,7 +316,8 @@ func (p *PropagatorOf[T]) tryBatches(m []T, shots []int, work func(w *gpuWorker[
 			}
 		}
 		return w, w.batch.SetModel(m)
-	}, func(*gpuWorker[T]) {}, func(w *gpuWorker[T], at int) error {
+	}, func(*gpuWorker[T]) {}, func(w *gpuWorker[T], at int, settled func()) error {
+		settled()
 		part := of(at)
 		if err := work(w, part, at*p.plan.Batch); err != nil {
 			if len(part) == 1 {
@@ -346,7 +347,7 @@ func (p *PropagatorOf[T]) batchShots(shots []int) []*kernels.Shot[T] {
 // eachInParallel runs f for 0 … n-1 on all processors and returns the first error in their order.
 func eachInParallel(n int, f func(i int) error) error {
 	failures := make([]error, n)
-	_ = inTurns(min(n, runtime.GOMAXPROCS(0)), n, func() (struct{}, error) { return struct{}{}, nil }, func(struct{}) {}, func(_ struct{}, i int) error {
+	_ = inTurns(min(n, runtime.GOMAXPROCS(0)), n, func() (struct{}, error) { return struct{}{}, nil }, func(struct{}) {}, func(_ struct{}, i int, _ func()) error {
 		failures[i] = f(i)
 		return failures[i]
 	}, nil)

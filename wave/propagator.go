@@ -417,7 +417,7 @@ func (p *PropagatorOf[T]) squared(vp []T) (*kernels.Buffer[T], error) {
 
 // eachShot runs work for every shot on the plan's workers, and finish in the order of the shots, one at a time: what
 // finish sums has the same bits whatever the number of workers.
-func (p *PropagatorOf[T]) eachShot(ctx context.Context, vp []T, shots []int, work func(w *worker[T], at int) error, finish func(w *worker[T], at int)) error {
+func (p *PropagatorOf[T]) eachShot(ctx context.Context, vp []T, shots []int, work func(w *worker[T], at int, settled func()) error, finish func(w *worker[T], at int)) error {
 	if err := p.checkCall(vp, shots); err != nil {
 		return err
 	}
@@ -433,21 +433,22 @@ func (p *PropagatorOf[T]) eachShot(ctx context.Context, vp []T, shots []int, wor
 			w.model = m.Data
 		}
 		return w, err
-	}, p.release, func(w *worker[T], at int) error {
-		if err := work(w, at); err != nil {
+	}, p.release, func(w *worker[T], at int, settled func()) error {
+		if err := work(w, at, settled); err != nil {
 			return fmt.Errorf("shot %d: %w", shots[at], err)
 		}
 		return nil
 	}, finish)
 }
 
-// inTurns runs work for the items 0 … n-1 on a number of workers, and finish in the order of the items, one at a time. It returns the first
-// error.
-func inTurns[W any](workers, n int, acquire func() (W, error), release func(W), work func(w W, at int) error, finish func(w W, at int)) error {
+// inTurns runs work for the items 0 … n-1 on a number of workers, and finish in the order of the items, one at a time. A worker goes on to its next item before its last one
+// has had its turn: work calls settled, which waits for that, before it touches what finish reads. It returns the first error.
+func inTurns[W any](workers, n int, acquire func() (W, error), release func(W), work func(w W, at int, settled func()) error, finish func(w W, at int)) error {
 	var (
 		mu          sync.Mutex
 		turn        = sync.NewCond(&mu)
 		next, ready int
+		done        = map[int]W{} // and not yet finished
 		failure     error
 		group       sync.WaitGroup
 	)
@@ -467,6 +468,14 @@ func inTurns[W any](workers, n int, acquire func() (W, error), release func(W), 
 			return
 		}
 		defer release(w)
+		last := -1
+		settled := func() {
+			mu.Lock()
+			defer mu.Unlock()
+			for ready <= last && failure == nil {
+				turn.Wait()
+			}
+		}
 		for {
 			mu.Lock()
 			at := next
@@ -474,23 +483,27 @@ func inTurns[W any](workers, n int, acquire func() (W, error), release func(W), 
 			stop := failure != nil || at >= n
 			mu.Unlock()
 			if stop {
+				settled()
 				return
 			}
-			if err := work(w, at); err != nil {
+			if err := work(w, at, settled); err != nil {
 				fail(err)
 				return
 			}
 			mu.Lock()
-			for ready != at && failure == nil {
-				turn.Wait()
-			}
-			if failure == nil {
-				if finish != nil {
-					finish(w, at)
+			done[at], last = w, at
+			for failure == nil {
+				of, ok := done[ready]
+				if !ok {
+					break
 				}
+				if finish != nil {
+					finish(of, ready)
+				}
+				delete(done, ready)
 				ready++
-				turn.Broadcast()
 			}
+			turn.Broadcast()
 			mu.Unlock()
 		}
 	}
@@ -583,7 +596,7 @@ func (p *PropagatorOf[T]) Forward(ctx context.Context, vp []T, shots []int) ([][
 		return p.forwardOnGPU(ctx, vp, shots)
 	}
 	gathers := make([][]T, len(shots))
-	err := p.eachShot(ctx, vp, shots, func(w *worker[T], at int) error {
+	err := p.eachShot(ctx, vp, shots, func(w *worker[T], at int, _ func()) error {
 		k, err := p.kernelShot(w, &p.survey.Shots[shots[at]])
 		if err != nil {
 			return err
@@ -639,9 +652,12 @@ func (p *PropagatorOf[T]) Gradient(ctx context.Context, vp []T, shots []int, mis
 
 // sumOnCPU adds the shots' misfits, gradients with respect to M and illuminations.
 func (p *PropagatorOf[T]) sumOnCPU(ctx context.Context, vp []T, shots []int, misfit Misfit[T], out *Gradient[T], sum, sumIllumination, buffer []T) error {
-	return p.eachShot(ctx, vp, shots, func(w *worker[T], at int) error {
-		if err := p.prepareGradient(w); err != nil {
-			return err
+	return p.eachShot(ctx, vp, shots, func(w *worker[T], at int, settled func()) error {
+		var err error
+		if w.history == nil {
+			if w.history, err = p.newHistory(w.solver); err != nil {
+				return err
+			}
 		}
 		shot := &p.survey.Shots[shots[at]]
 		k, err := p.kernelShot(w, shot)
@@ -662,6 +678,10 @@ func (p *PropagatorOf[T]) sumOnCPU(ctx context.Context, vp []T, shots []int, mis
 		}
 		for r := range receivers {
 			p.record.Adjoint(k.Record[r:], receivers, w.adjoint[r*p.survey.NT:], 1)
+		}
+		settled()
+		if err := p.clearGradient(w); err != nil {
+			return err
 		}
 		image := &kernels.Imaging[T]{Gradient: w.gradient.Data, Illumination: w.illumination.Data}
 		if image.Wavelet, err = sized(&w.atSources, k.NT*k.Sources.Count()); err != nil {
@@ -687,13 +707,8 @@ func (p *PropagatorOf[T]) sumOnCPU(ctx context.Context, vp []T, shots []int, mis
 	})
 }
 
-// prepareGradient allocates what a worker's gradients need, once, and clears their sums.
-func (p *PropagatorOf[T]) prepareGradient(w *worker[T]) (err error) {
-	if w.history == nil {
-		if w.history, err = p.newHistory(w.solver); err != nil {
-			return err
-		}
-	}
+// clearGradient allocates what a worker's gradients need, once, and clears their sums.
+func (p *PropagatorOf[T]) clearGradient(w *worker[T]) error {
 	for _, b := range []**kernels.Buffer[T]{&w.gradient, &w.illumination} {
 		v, err := sized(b, w.solver.SnapshotSize())
 		if err != nil {
@@ -747,7 +762,7 @@ func (p *PropagatorOf[T]) Born(ctx context.Context, vp, dv []T, shots []int) ([]
 		return p.bornOnGPU(ctx, vp, deltaM, shots)
 	}
 	gathers := make([][]T, len(shots))
-	err := p.eachShot(ctx, vp, shots, func(w *worker[T], at int) error {
+	err := p.eachShot(ctx, vp, shots, func(w *worker[T], at int, _ func()) error {
 		if w.scattered == nil {
 			var err error
 			if w.scattered, err = p.newSolver(p.domain); err != nil {

@@ -280,7 +280,7 @@ func TestDiskStorageLeavesNothingAndNamesWhatFails(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := p.prepareGradient(w); err != nil {
+	if w.history, err = p.newHistory(w.solver); err != nil {
 		t.Fatal(err)
 	}
 	h := w.history.(*diskHistory[float64])

@@ -162,8 +162,8 @@ func (p *PropagatorOf[T]) placeRows(layers [2]int) (err error) {
 	return nil
 }
 
-// downMargin is by how much waves may be slower than Options.RowSlowest and still have weights made for them.
-const downMargin = 0.85
+// weightMargin is by how much waves may be slower than Options.RowSlowest and still have weights made for them: as much as they may be for the rows' spacing.
+const weightMargin = stretchShare
 
 // longWaveTolerance of |e| (kernels.BandError) is what the differences of the shortest waves on the coarsest grids, 3.2 points, are off by: low stages have more points, and need no better.
 const longWaveTolerance = 1e-3
@@ -195,7 +195,7 @@ func (p *PropagatorOf[T]) longWaveWeights() (down []float64, along [][]float64) 
 		for row := first; row < min(first+kernels.RowBlock, rows); row++ {
 			z := p.stretch.depth[min(max(row-p.stretch.above, 0), p.stretch.rows()-1)]
 			i := min(int(z), len(slowest)-2)
-			of := max(1, downMargin*min(slowest[i], slowest[i+1])/least)
+			of := max(1, weightMargin*min(slowest[i], slowest[i+1])/least)
 			v, fewest = min(v, of), min(fewest, points*of*p.grid.MaxSpacing()/(h[0]*p.stretch.ratio[row]))
 		}
 		along = append(along, made(points*v))
