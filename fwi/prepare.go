@@ -137,7 +137,7 @@ func Prepare(ctx context.Context, p *Problem, c Config, say Notice, progress fun
 	return c, nil
 }
 
-const defaultIterations = 11 // of the last stage
+const defaultIterations = 10 // of the last stage
 
 // startInFile is the Config.Start that takes the problem's own starting model.
 const startInFile = "file"

@@ -20,13 +20,13 @@ var firstOffsets = []float64{4, 8}
 const predicted = 0.5
 
 // mostIterations of a stage, in units of the last one's.
-const mostIterations = 11
+const mostIterations = 12
 
 // DefaultStages returns a multiscale schedule for data between two frequencies in Hz, slowest velocity vmin in m/s and largest offset in m. At 1.25
 // times the lowest frequency it hears first the near offsets; then those twice as far and, in two stages (in one where that hears almost all traces), first arrivals with two and a half periods after
 // them, each of those traces that the model predicts to within a sixth of a period; then all of the data, half as long as it would
 // be heard without these. Should that end cycle-skipped, a second attempt begins with all first arrivals at once. From there low-pass stages go up to the highest frequency. The last takes the given iterations, those before
-// it more, as the square of the frequencies' ratio and up to eleven times as many: they cost less, about the cube of the frequency, and
+// it more, as the square of the frequencies' ratio and up to twelve times as many: they cost less, about the cube of the frequency, and
 // what they leave wrong below is not mended later (docs/decisions/schedule.md).
 func DefaultStages(low, high, vmin, maxOffset float64, iterations int) []Stage {
 	many := func(f float64) int {

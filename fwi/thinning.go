@@ -84,13 +84,10 @@ func thinSpread(receivers []wave.Position, wavelength float64) []int {
 	return kept
 }
 
-// everyShot returns every so many-th of the shots, as many in each turn: the first turn as many left out before the first as after the last, each further one those that follow, until
-// the last shot has been heard; then from the first shot on.
+// everyShot returns every so many-th of the shots, in turn 0 as many left out before the first as after the last, in each further one those that follow.
 func everyShot(shots []int, every, turn int) []int {
-	heard := max(1, len(shots)/every)
-	starts := len(shots) - every*(heard-1)
 	var out []int
-	for i := (starts/2 + turn) % starts; len(out) < heard; i += every {
+	for i := ((len(shots)-1)%every/2 + turn) % every; i < len(shots); i += every {
 		out = append(out, shots[i])
 	}
 	return out
