@@ -244,7 +244,7 @@ type Solver[T Real] interface {
 	Widen(snapshot []T, src []uint16)
 	// SnapshotRow is the number of elements from row to row in a snapshot; what follows the rows of cells says which the wave had reached.
 	SnapshotRow() int
-	// SnapshotSize is the number of elements of a snapshot, Pack and Unpack convert an array of the domain's shape from and to its layout.
+	// SnapshotSize is the number of elements of a snapshot, Pack and Unpack convert an array of the domain's shape from and to its layout. They read nothing that steps change: another goroutine may call them meanwhile.
 	SnapshotSize() int
 	Pack(dst, cells []T)
 	Unpack(cells, src []T)
