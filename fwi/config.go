@@ -158,8 +158,9 @@ func (c Config) YAML() []byte {
 
 // Defaults that depend on the number of axes: the cost grows with the third power of the frequency in 2D, with the fourth in 3D.
 const (
-	layer2D, layer3D               = 10, 8 // cells
-	maxFrequency2D, maxFrequency3D = 25, 8 // Hz
+	layer2D, layer3D                   = 10, 8 // cells
+	lastIterations2D, lastIterations3D = 10, 8 // of the default schedule's last stage: sections hear a part of their shots (thinShots)
+	maxFrequency2D, maxFrequency3D     = 25, 8 // Hz
 )
 
 // Points per wavelength with differences made for them, and with Taylor's.

@@ -55,9 +55,9 @@ func TestConversionRemovesTheDispersionOfTheTimeStep(t *testing.T) {
 		return math.Sqrt(num / den)
 	}
 	want := model(0.05, true)
-	plain, converted := difference(model(0.95, false), want), difference(model(0.95, true), want)
+	plain, converted := difference(model(stageCourant, false), want), difference(model(stageCourant, true), want)
 	// What is left is the filters' ringing at the record's end and float32.
 	if !(plain > 0.1 && converted < 0.005) {
-		t.Errorf("with 0.95 of the largest step traces differ by %.4f, converted by %.4f", plain, converted)
+		t.Errorf("with %g of the largest step traces differ by %.4f, converted by %.4f", stageCourant, plain, converted)
 	}
 }

@@ -82,7 +82,11 @@ func Prepare(ctx context.Context, p *Problem, c Config, say Notice, progress fun
 		if err != nil {
 			return c, err
 		}
-		c.Stages = DefaultStages(low, high, vmin, largestOffset(p.Survey), defaultIterations)
+		last := lastIterations2D
+		if p.Grid.Axes() == 3 {
+			last = lastIterations3D
+		}
+		c.Stages = DefaultStages(low, high, vmin, largestOffset(p.Survey), last)
 		if c.Misfit != "least-squares" || c.Iterations > 0 { // attempts are judged by its scale, where they come to their end
 			c.Stages = slices.DeleteFunc(c.Stages, func(s Stage) bool { return s.Attempt > 1 })
 		}
@@ -136,8 +140,6 @@ func Prepare(ctx context.Context, p *Problem, c Config, say Notice, progress fun
 	}
 	return c, nil
 }
-
-const defaultIterations = 10 // of the last stage
 
 // startInFile is the Config.Start that takes the problem's own starting model.
 const startInFile = "file"

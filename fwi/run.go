@@ -196,11 +196,11 @@ const transferPasses = 4
 func (l *level) onUsersGrid(p *Problem, c Config, base, x []float32, passes int) []float32 {
 	model := append([]float32{}, base...)
 	change, fine := make([]float32, len(x)), make([]float32, len(base))
+	if l.of != &base[0] {
+		l.base, l.of = l.restrict(c, base), &base[0]
+	}
+	now := l.base
 	for pass := range passes {
-		if pass == 0 && l.of != &base[0] {
-			l.base, l.of = l.restrict(c, base), &base[0]
-		}
-		now := l.base
 		if pass > 0 {
 			now = l.restrict(c, model)
 		}

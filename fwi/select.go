@@ -10,7 +10,7 @@ import (
 
 // selectTraces leaves out the traces whose synthetics in a model correlate less with the observed ones than the stage's MinCorrelation, in the stage's window of time:
 // those that are a sixth of a period or more off, if it is 0.5, some of which would pull the model towards the wrong cycle. As the model becomes better, later stages
-// hear more of them. It costs a wave solve. It returns 1 for each trace that is heard, 0 for the others, those of other shots among them.
+// hear more of them. It costs a wave solve of these shots. It returns 1 for each trace that is heard, 0 for the others, those of other shots among them.
 func (l *level) selectTraces(ctx context.Context, vp []float32, shots []int) ([]float32, error) {
 	gathers, err := l.propagator.Forward(ctx, vp, shots)
 	if err != nil {

@@ -93,14 +93,15 @@ func everyShot(shots []int, every, turn int) []int {
 	return out
 }
 
-// What a stage of the default schedule hears of the shots: those up to two of the longest shortest wavelengths apart, no fewer than twelve, and at least every fourth.
+// What a stage of the default schedule hears of the shots: those up to two wavelengths apart, of the slowest wave at the first stage's highest frequency, no fewer than twelve,
+// and at least every fourth.
 const (
 	shotWavelengths = 2
 	fewestShots     = 12
 	mostEvery       = 4
 )
 
-// thinShots lets the stages of a section's schedule hear every so many-th shot each, in turns: what one stage does not hear, the next one does.
+// thinShots lets the stages of a section's schedule hear every so many-th shot each, in turns: what one stage does not hear, the next ones of the schedule do.
 func thinShots(stages []Stage, p *Problem, vmin float64) {
 	shots := p.Survey.Shots
 	if p.Grid.Axes() != 2 || len(shots) < 2 {

@@ -149,12 +149,13 @@ func (s *CPU[T]) init2D() {
 
 	field := func() unsafe.Pointer { return s.plane(rows, stride, halo, lanes) }
 	c.now, c.before, c.m = field(), field(), field()
-	level := d.Along != nil && d.rowsOfPotential() != nil
-	if d.Potential != nil && !level {
-		c.potential = field()
-	}
+	var level []float64 // the potential where it is the same along rows
 	if d.Along != nil {
-		c.along, c.row_potential = s.reals(d.Along, rows), s.reals(d.rowsOfPotential(), rows)
+		level = d.rowsOfPotential()
+		c.along, c.row_potential = s.reals(d.Along, rows), s.reals(level, rows)
+	}
+	if d.Potential != nil && level == nil {
+		c.potential = field()
 	}
 	c.az, c.bz = s.reals(d.A[0], rows), s.reals(d.B[0], rows)
 	c.ax, c.bx = s.reals(d.A[1], width), s.reals(d.B[1], width)

@@ -462,20 +462,22 @@ INLINE REAL NAME(total)(RUN v) { return ((v[0] + v[1]) + (v[2] + v[3])) + ((v[4]
 static void NAME(sample)(const cpu_solver *s, const cpu_points *p, REAL *out)
 {
 	const REAL *u = s->now, *weight = p->weight, *share = p->share, *along = p->along;
-	REAL *line = p->line;
-	for (int j = 0; p->rows && j < p->columns; j += CPU_RUN) {
-		RUN sum = {0};
-		for (int k = 0; k < p->rows; k++)
-			sum += share[k] * LOADRUN(u + p->row[k] + j);
-		*(RUN *)(line + j) = sum;
+	if (p->rows) {
+		REAL *line = p->line;
+		for (int j = 0; j < p->columns; j += CPU_RUN) {
+			RUN sum = {0};
+			for (int k = 0; k < p->rows; k++)
+				sum += share[k] * LOADRUN(u + p->row[k] + j);
+			*(RUN *)(line + j) = sum;
+		}
+		for (int i = 0; i < p->count; i++)
+			out[i] = NAME(total)(LOADRUN(along + CPU_RUN * i) * LOADRUN(line + p->column[i]));
+		return;
 	}
 	for (int i = 0; i < p->count; i++) {
 		RUN sum = {0};
-		if (p->rows)
-			sum = LOADRUN(along + CPU_RUN * i) * LOADRUN(line + p->column[i]);
-		else
-			for (int k = p->begin[i]; k < p->begin[i + 1]; k++)
-				sum += LOADRUN(weight + CPU_RUN * k) * LOADRUN(u + p->offset[k]);
+		for (int k = p->begin[i]; k < p->begin[i + 1]; k++)
+			sum += LOADRUN(weight + CPU_RUN * k) * LOADRUN(u + p->offset[k]);
 		out[i] = NAME(total)(sum);
 	}
 }

@@ -13,7 +13,8 @@ import (
 
 // cpuPoints are points as the kernels take them, kept from run to run.
 type cpuPoints[T Real] struct {
-	of           *int32 // first cell of the Points, whose cells and weights nobody changes while they are in use
+	of           *int32 // first cell of the Points and their first weight; nobody changes them while they are in use
+	weight       *T
 	offset, cell []int32
 	line         pointLine[T]
 }
@@ -31,9 +32,9 @@ type pointLine[T Real] struct {
 // points translates cells of the grid to offsets in the padded fields and snapshots, and finds the line that receivers share. Sources share none: they act on snapshots
 // too, and steps with and without a snapshot must round alike.
 func (s *CPU[T]) points(pin *runtime.Pinner, p *Points[T], known *cpuPoints[T]) C.cpu_points {
-	if len(p.Cell) > 0 && (known.of != &p.Cell[0] || len(known.offset) != len(p.Cell)) {
+	if len(p.Cell) > 0 && (known.of != &p.Cell[0] || known.weight != &p.Weight[0] || len(known.offset) != len(p.Cell)) {
 		nx, width := int32(s.domain.NX()), int32(s.solver.width)
-		*known = cpuPoints[T]{of: &p.Cell[0], offset: make([]int32, len(p.Cell)), cell: make([]int32, len(p.Cell))}
+		*known = cpuPoints[T]{of: &p.Cell[0], weight: &p.Weight[0], offset: make([]int32, len(p.Cell)), cell: make([]int32, len(p.Cell))}
 		for k, c := range p.Cell {
 			known.offset[k] = s.offset(c)
 			known.cell[k] = c/nx*width + c%nx

@@ -33,7 +33,7 @@ func (s *CPU[T]) StateSize() int {
 		for i := range s.cleared {
 			sum += len(s.cleared[i].used)
 		}
-		if s.domain.Potential != nil {
+		if s.solver.potential != nil { // that of rows is no field
 			sum -= len(s.cleared[0].used)
 		}
 		return sum - len(s.cleared[0].used)

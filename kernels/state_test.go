@@ -58,7 +58,6 @@ func TestFootprintIsThatOfTheSolver(t *testing.T) {
 	for _, c := range append(testCases(), testCase{[]int{200, 300}, 8, 20, [][2]bool{{true, true}, {true, true}}, false},
 		testCase{[]int{70, 60, 90}, 6, 9, [][2]bool{{false, true}, {true, true}, {true, true}}, true}) {
 		p := newTestProblem(c)
-		p.domain.Along, p.domain.D2Along, p.domain.Potential = nil, nil, nil // the part that is stepped back would need its own (package wave has it)
 		s, _ := newCPUs[float32](t, p.domain, CPUOptions{Threads: 2})
 		got, err := MeasureCPU[float32](p.domain, CPUOptions{Threads: 2})
 		if err != nil {
@@ -202,7 +201,6 @@ func TestStripsAndTheLastFieldsGiveTheFieldBack(t *testing.T) {
 func TestNarrowSnapshotsRoundToNearest(t *testing.T) {
 	for _, c := range []testCase{{[]int{41, 53}, 8, 10, [][2]bool{{true, true}, {true, true}}, false}, {[]int{13, 11, 19}, 4, 3, [][2]bool{{true, true}, {true, true}, {true, true}}, false}} {
 		p := newTestProblem(c)
-		p.domain.Along, p.domain.D2Along, p.domain.Potential = nil, nil, nil // the part that is stepped back would need its own (package wave has it)
 		for _, isa := range []string{"baseline", "avx2", "avx512"} {
 			s, _ := newCPUs[float32](t, p.domain, CPUOptions{InstructionSet: isa, Threads: 2})
 			r, _ := newReferences(t, p.domain)

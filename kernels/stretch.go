@@ -40,8 +40,8 @@ func StretchedPotential(d *Domain, stretch, density []float64) ([]float64, error
 	})
 }
 
-// rowPotential returns W in 1/m² of each row. It fails unless W - D2 down, as a matrix, is positive: the field would grow without bound. For a density that may change along
-// both axes weakLink says so from neighbour to neighbour, which here would ask for more than is needed, of weights for long waves for what no s can give.
+// rowPotential returns W in 1/m² of each row. It fails unless W - D2 down, as a matrix, is positive: the field would grow without bound. For densities, which may change along
+// both axes, weakLink shows it from neighbour to neighbour; with LongWaveWeights, whose second and third weights are as large as the first, it can not, not even for even rows.
 func rowPotential(d *Domain, stretch []float64) ([]float64, error) {
 	weights, n := d.SecondDifference(), len(stretch)
 	radius := len(weights) - 1
@@ -65,7 +65,7 @@ func rowPotential(d *Domain, stretch []float64) ([]float64, error) {
 		out[i] = sum / (d.Spacing[0] * d.Spacing[0])
 		operator.SetSymBand(i, i, sum)
 		for k := -radius; k <= radius; k++ { // the field is zero beyond the grid, odd about a free surface
-			if row, sign := at(i + k); row >= i && row < n && (i+k == row || sign < 0) {
+			if row, sign := at(i + k); row >= i && (i+k == row || sign < 0) {
 				operator.SetSymBand(i, row, operator.At(i, row)-sign*weights[max(k, -k)])
 			}
 		}

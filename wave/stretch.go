@@ -165,7 +165,7 @@ func (p *PropagatorOf[T]) placeRows(layers [2]int) (err error) {
 // weightMargin is by how much waves may be slower than Options.RowSlowest and still have weights made for them: as much as they may be for the rows' spacing.
 const weightMargin = stretchShare
 
-// longWaveTolerance of |e| (kernels.BandError) is what the differences of the shortest waves on the coarsest grids, 3.2 points, are off by: low stages have more points, and need no better.
+// longWaveTolerance of |e| (kernels.BandError) is half of what weights for 3.2 points, the default of inversions, have: grids with more points need no better.
 const longWaveTolerance = 1e-3
 
 // longWaveWeights returns the weights down, and those along x of each block of the solver's rows, made for the band of what is slowest there: its waves are longer than the
