@@ -23,6 +23,7 @@ setup: ## install the compiler and the libraries that are missing (Debian, Ubunt
 	@scripts/setup
 
 build: setup ## build bin/fwi
+	@test -e bin/fwi || echo "build: the wave kernels are compiled for three instruction sets, which takes one to five minutes the first time"
 	@go build -trimpath -ldflags '-X main.version=$(VERSION)' -o bin/fwi ./cmd/fwi
 
 cuda: setup ## build bin/fwi-cuda, which uses NVIDIA GPUs where there are any
@@ -39,6 +40,7 @@ run: build ## make a demonstration problem and invert it
 	@bin/fwi run $(DEMO) --out build/demo-result --overwrite $(RUN_FLAGS)
 
 test: setup ## vet and run all tests, and count them
+	@echo "test: vetting and compiling first, three times over (plain, with the fake GPU driver, with the race detector); in all 10 to 30 minutes on two cores"
 	@go vet ./...
 	@mkdir -p build
 	@go build -o build/count-tests ./scripts/count-tests

@@ -277,7 +277,7 @@ func (r *Run) runStage(ctx context.Context) error {
 		}
 		r.x = append([]float32{}, r.state.Method.X...)
 	} else if err := r.begin(ctx, method); errors.Is(err, errSameTraces) {
-		r.Say("stage %d is left out: the stage before, of the same data, has heard %.0f %% of the traces", r.state.Stage+1, 100*r.state.HeardBefore)
+		r.Say("stage %d is left out: the stage before, which differs in its shots at most, has heard %.0f %% of its traces", r.state.Stage+1, 100*r.state.HeardBefore)
 		r.state.Stage++
 		return r.save()
 	} else if err != nil {
