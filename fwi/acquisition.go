@@ -15,7 +15,7 @@ func resolveAcquisition(a Acquisition, g wave.Grid, vp []float32) Acquisition {
 		l := g.End(d) - g.Start(d)
 		length = max(length, l)
 		if g.Axes() == 2 {
-			shots = min(max(int(math.Round(l/320)), 12), 48)
+			shots = min(max(4*int(math.Round(l/(4*320))), 12), 48) // a stage hears half of them (thinShots): an even number, which two processors share
 			receivers = min(max(int(math.Round(l/25))+1, 2), 400)
 		} else {
 			shots *= min(max(int(math.Round(l/600)), 3), 8)

@@ -91,7 +91,7 @@ type Config struct {
 // Acquisition is a surface survey with a fixed spread: every shot is heard by all receivers. Over a 3D model both cover the area, on
 // lattices of about as many points as are asked for.
 type Acquisition struct {
-	Shots         int     `yaml:"shots,omitempty"`          // 0: one every 320 m, 12 to 48; 3D: one every 600 m along y and x, 3 to 8 each
+	Shots         int     `yaml:"shots,omitempty"`          // 0: one every 320 m, a multiple of 4, 12 to 48; 3D: one every 600 m along y and x, 3 to 8 each
 	Receivers     int     `yaml:"receivers,omitempty"`      // 0: one every 25 m, at most 400; 3D: one every 100 m along y and x, at most 41 each
 	SourceDepth   float64 `yaml:"source_depth,omitempty"`   // m, 0: 10, or one cell if that is more
 	ReceiverDepth float64 `yaml:"receiver_depth,omitempty"` // m, 0: as the sources
@@ -159,7 +159,7 @@ func (c Config) YAML() []byte {
 // Defaults that depend on the number of axes: the cost grows with the third power of the frequency in 2D, with the fourth in 3D.
 const (
 	layer2D, layer3D                   = 10, 8 // cells
-	lastIterations2D, lastIterations3D = 10, 8 // of the default schedule's last stage: sections hear a part of their shots (thinShots)
+	lastIterations2D, lastIterations3D = 11, 8 // of the default schedule's last stage: sections hear a part of their shots (thinShots)
 	maxFrequency2D, maxFrequency3D     = 25, 8 // Hz
 )
 

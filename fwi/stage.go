@@ -63,9 +63,12 @@ var differencePoints = [2]float64{2.5, 8}
 // stageCourant is the time step of stages in units of the largest stable one: its dispersion is in the stage's data (converter), so it may be as long as is stable.
 const stageCourant = 0.99
 
+// negligible is wave.Options.Negligible of stages and of modelled data: float32 itself rounds more than sixty times as much.
+const negligible = 1e-9
+
 // stageOptions returns the propagator's options for a stage on its grid.
 func stageOptions(p *Problem, c Config, s Stage, g wave.Grid) wave.Options {
-	o := wave.Options{MaxVelocity: c.MaxVelocity, Courant: stageCourant, Order: c.Order, FreeSurface: c.FreeSurface, Layer: c.Layer, MaxFrequency: s.MaxFrequency,
+	o := wave.Options{MaxVelocity: c.MaxVelocity, Courant: stageCourant, Negligible: negligible, Order: c.Order, FreeSurface: c.FreeSurface, Layer: c.Layer, MaxFrequency: s.MaxFrequency,
 		Density: p.densityOn(g), Backend: c.Backend, Storage: c.storage(), ScratchDir: c.ScratchDir, Threads: c.Threads, MemoryLimit: c.MemoryLimit}
 	if o.Density == nil { // a density that jumps between cells asks for weights of small negative terms (kernels.Potential): Taylor's
 		points := c.slowest(p) / (s.MaxFrequency * g.MaxSpacing())

@@ -28,6 +28,9 @@ var _ [C.CPU_ROWS - RowBlock]struct{} // the same
 type CPU[T Real] struct {
 	// WholeGrid makes it step all cells at every step.
 	WholeGrid bool
+	// Quiet is an amplitude in units of the loudest that the sources, in adjoint runs the receivers, add to the field in a step: forerunners below it do not count as
+	// the wave. They travel further ahead than the wave's length; 0 keeps them until they underflow.
+	Quiet float64
 
 	domain             Domain
 	kernels            *C.cpu_kernels
@@ -35,6 +38,8 @@ type CPU[T Real] struct {
 	blocks             []allocation // everything that Close frees
 	cleared            []allocation // what Reset clears
 	sources, receivers cpuPoints[T]
+	loudest            [2]float64 // what is added to the field in a step at most, forward and adjoint, since Reset; 0: not known
+	until              []C.int    // Shot.Until by block of rows
 
 	strips []int32 // what pieces returned last,
 	of     *int32  // and for which runs
@@ -49,9 +54,10 @@ type allocation struct {
 
 // CPUOptions chooses how a CPU solver works. The zero value is right.
 type CPUOptions struct {
-	InstructionSet string // avx512, avx2 or baseline; "": the widest that this machine has
-	Threads        int    // that step a 3D shot together, without effect on its results; 0: one. 2D solvers use one always.
-	WholeGrid      bool   // see CPU.WholeGrid
+	InstructionSet string  // avx512, avx2 or baseline; "": the widest that this machine has
+	Threads        int     // that step a 3D shot together, without effect on its results; 0: one. 2D solvers use one always.
+	WholeGrid      bool    // see CPU.WholeGrid
+	Quiet          float64 // see CPU.Quiet
 }
 
 // InstructionSet returns the name of the kernels that NewCPU chooses for the given wish ("" for the widest of this
@@ -103,7 +109,7 @@ func newCPU[T Real](d Domain, options CPUOptions, dry bool) (*CPU[T], error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &CPU[T]{WholeGrid: options.WholeGrid, domain: d, kernels: kernels, dry: dry}
+	s := &CPU[T]{WholeGrid: options.WholeGrid, Quiet: options.Quiet, domain: d, kernels: kernels, dry: dry}
 	s.solver = (*C.cpu_solver)(s.alloc(int(unsafe.Sizeof(C.cpu_solver{})), false))
 	if len(d.Shape) == 3 {
 		err = s.init3D(max(1, options.Threads))
@@ -320,6 +326,7 @@ func (s *CPU[T]) Reset() {
 		C.memset(a.p, 0, C.size_t(a.bytes))
 	}
 	s.solver.limited = 0
+	s.loudest = [2]float64{}
 }
 
 func (a *allocation) holds(p unsafe.Pointer) bool {
@@ -441,6 +448,15 @@ func (s *CPU[T]) run(shot *Shot[T], n0, n1 int, snap *Snapshots[T], image *Imagi
 	s.solver.whole_grid = 0
 	if s.WholeGrid {
 		s.solver.whole_grid = 1
+	} else if deltaM == nil {
+		run.quiet = C.double(s.Quiet * s.loudestOf(shot, adjoint))
+	}
+	if shot.Until != nil && !adjoint && len(s.domain.Shape) == 2 {
+		s.until = s.until[:0]
+		for first := 0; first < len(shot.Until); first += C.CPU_ROWS {
+			s.until = append(s.until, C.int(slices.Max(shot.Until[first:min(first+C.CPU_ROWS, len(shot.Until))])))
+		}
+		run.until = (*C.int)(pointer(&pin, s.until))
 	}
 	if strips := shot.Strips; strips != nil && !adjoint && len(strips.Cell) > 0 {
 		at, cells := s.pieces(strips), strips.Cells()
@@ -466,6 +482,31 @@ func (s *CPU[T]) run(shot *Shot[T], n0, n1 int, snap *Snapshots[T], image *Imagi
 	}
 	runtime.KeepAlive(s)
 	return nil
+}
+
+// loudestOf returns the most that a shot's points add to a cell in a step; 0 where Quiet is, as nobody asks.
+func (s *CPU[T]) loudestOf(shot *Shot[T], adjoint bool) float64 {
+	points, amplitudes, of := &shot.Sources, shot.Wavelet, &s.loudest[0]
+	if adjoint {
+		points, amplitudes, of = &shot.Receivers, shot.Record, &s.loudest[1]
+	}
+	if s.Quiet == 0 || *of != 0 {
+		return *of
+	}
+	var gain, amplitude T
+	for k, cell := range points.Cell {
+		m := s.cells(s.solver.m, int(s.offset(cell)))
+		for r, w := range points.Weight[Run*k : Run*(k+1)] {
+			if w != 0 { // it may lie beyond the row
+				gain = max(gain, w*m[r], -w*m[r])
+			}
+		}
+	}
+	for _, v := range amplitudes {
+		amplitude = max(amplitude, v, -v)
+	}
+	*of = float64(gain) * float64(amplitude)
+	return *of
 }
 
 // emitsFromTheStart reports whether all sources emit from the first step on, so that their waves mark where their wavelets'

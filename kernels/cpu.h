@@ -49,7 +49,7 @@ typedef struct {
 	cpml_block z[2], x[2];
 	void *strip;         // η + s of CPU_ROWS rows of a block of columns, with CPU_LANES columns of η on either side; in 3D what CPML adds to w, [thread][CPU_PLANES + 1][tile_width]
 	int strip_step;      // elements from row to row of it (2D only)
-	// By block of CPU_ROWS rows, in 3D of one row of CPU_PLANES planes: where fields and memory variables may differ from zero; where the current step changes
+	// By block of CPU_ROWS rows, in 3D of one row of CPU_PLANES planes: where fields and memory variables may differ from zero, or be louder than cpu_run.quiet; where the current step changes
 	// them; where an adjoint step needs to (if limited).
 	cpu_range *reached, *active, *limit;
 	int limited, whole_grid; // whole_grid: step everything
@@ -96,6 +96,8 @@ typedef struct {
 	int slot0, slot;
 	int limit;             // adjoint: the gradients need only the cells that the snapshots reach
 	int illuminate;        // accumulate illumination at each such snapshot
+	double quiet;          // amplitude of forerunners that are left out; 0: those alone that have underflowed
+	const int *until;      // forward, by block of CPU_ROWS rows: the last step that matters there (2D only); null: all do
 	int wavelet_stride;    // elements between the wavelets of two sources (0: all sources share one)
 	const void *wavelet;   // [source][n]
 	void *source_gradient; // [n][source]

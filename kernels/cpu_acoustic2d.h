@@ -61,7 +61,8 @@ INLINE cpu_range NAME(held)(const cpu_solver *s, const REAL *snapshot, int block
 }
 
 // Fields start at zero, and ahead of the wave, where its forerunners have underflowed, they still are: those cells need no
-// step, since a step would leave them as they are. reach adds the cells that points act on to what may differ from zero;
+// step, since a step would leave them as they are. With a threshold (cpu_run.quiet), they are zero as well beyond a block or CPU_LANES columns of
+// forerunners below it. reach adds the cells that points act on to what the wave has reached;
 // activate finds the cells that the coming step may change, whole x layers at a time; arrive adds those that it has changed.
 static void NAME(reach)(cpu_solver *s, const cpu_points *p)
 {
@@ -74,7 +75,7 @@ static void NAME(reach)(cpu_solver *s, const cpu_points *p)
 		}
 }
 
-static void NAME(activate)(cpu_solver *s)
+static void NAME(activate)(cpu_solver *s, const int *until, int n)
 {
 	const int blocks = s->rows / CPU_ROWS;
 	cpu_range *reached = s->reached;
@@ -91,6 +92,8 @@ static void NAME(activate)(cpu_solver *s)
 		if (b + 1 < blocks)
 			r = NAME(hull)(r, reached[b + 1]);
 		r = NAME(both)(r, s->limited ? s->limit[b] : (cpu_range){0, s->width});
+		if (until && n > until[b])
+			r = (cpu_range){0, 0};
 		for (int side = 0; side < 2; side++) {
 			const cpu_range strip = {s->x[side].begin, s->x[side].end};
 			const cpu_range common = NAME(both)(r, strip);
@@ -101,6 +104,9 @@ static void NAME(activate)(cpu_solver *s)
 	}
 }
 
+// Lanes whose size exceeds a threshold, or that are NaN.
+INLINE IVEC NAME(exceeds)(VEC v, REAL quiet) { return ~((v <= quiet) & (v >= -quiet)); }
+
 INLINE int NAME(none)(IVEC any)
 {
 	for (int k = 0; k < LANES; k++)
@@ -109,35 +115,37 @@ INLINE int NAME(none)(IVEC any)
 	return 1;
 }
 
-// Whether all of a block's new field and memory variables are zero in CPU_LANES columns from j on.
-static int NAME(still)(const cpu_solver *s, int block, int j)
+// Whether all of a block's new field and memory variables are zero, or below the threshold, in CPU_LANES columns from j on.
+static int NAME(still)(const cpu_solver *s, int block, int j, REAL quiet)
 {
 	IVEC any = {0};
 	const int i = block * CPU_ROWS;
 	for (int k = 0; k < CPU_LANES; k += LANES)
 		for (int r = 0; r < CPU_ROWS; r++) {
-			any |= LOAD((const REAL *)s->before + (ptrdiff_t)(i + r) * s->stride + j + k) != 0;
+			any |= NAME(exceeds)(LOAD((const REAL *)s->before + (ptrdiff_t)(i + r) * s->stride + j + k), quiet);
 			for (int side = 0; side < 2; side++)
 				for (int v = 0; v < 2; v++) {
 					const cpml_block *z = &s->z[side], *x = &s->x[side];
 					if (i >= z->begin && i < z->end)
-						any |= LOAD((const REAL *)z->memory[v] + (ptrdiff_t)(i - z->begin + r) * s->stride + j + k) != 0;
+						any |= NAME(exceeds)(LOAD((const REAL *)z->memory[v] + (ptrdiff_t)(i - z->begin + r) * s->stride + j + k), quiet);
 					if (j >= x->begin && j < x->end)
-						any |= LOAD((const REAL *)x->memory[v] + (ptrdiff_t)(i + r) * (x->end - x->begin + CPU_LANES) + j - x->begin + k) != 0;
+						any |= NAME(exceeds)(LOAD((const REAL *)x->memory[v] + (ptrdiff_t)(i + r) * (x->end - x->begin + CPU_LANES) + j - x->begin + k), quiet);
 				}
 		}
 	return NAME(none)(any);
 }
 
-static void NAME(arrive)(cpu_solver *s)
+static void NAME(arrive)(cpu_solver *s, REAL quiet)
 {
 	for (int b = 0; b < s->rows / CPU_ROWS; b++) {
 		cpu_range r = s->active[b];
+		if (r.begin >= r.end)
+			continue;
 		const cpu_range old = s->reached[b];
 		const int empty = old.begin >= old.end;
-		while (r.begin < (empty ? r.end : old.begin) && NAME(still)(s, b, r.begin))
+		while (r.begin < (empty ? r.end : old.begin) && NAME(still)(s, b, r.begin, quiet))
 			r.begin += CPU_LANES;
-		while (r.end > (empty ? r.begin : old.end) && NAME(still)(s, b, r.end - CPU_LANES))
+		while (r.end > (empty ? r.begin : old.end) && NAME(still)(s, b, r.end - CPU_LANES, quiet))
 			r.end -= CPU_LANES;
 		s->reached[b] = NAME(hull)(old, r);
 	}
@@ -596,7 +604,7 @@ INLINE void NAME(forward_order)(const int R, cpu_solver *s, const cpu_run *run, 
 		if (run->scatterer)
 			for (int b = 0; b < blocks; b++)
 				s->reached[b] = NAME(hull)(s->reached[b], NAME(held)(s, snapshot, b));
-		NAME(activate)(s);
+		NAME(activate)(s, run->until, n);
 		NAME(step)(R, 0, &pass);
 		if (run->scatterer)
 			NAME(scatter)(s, run->scatterer, snapshot);
@@ -608,7 +616,7 @@ INLINE void NAME(forward_order)(const int R, cpu_solver *s, const cpu_run *run, 
 				range[0] = (REAL)s->active[b].begin;
 				range[1] = (REAL)s->active[b].end;
 			}
-		NAME(arrive)(s);
+		NAME(arrive)(s, (REAL)run->quiet);
 		NAME(advance)(s);
 	}
 }
@@ -631,12 +639,12 @@ INLINE void NAME(adjoint_order)(const int R, cpu_solver *s, const cpu_run *run, 
 				s->limit[b] = NAME(held)(s, pass.snapshot, b);
 			s->limited = 1;
 		}
-		NAME(activate)(s);
+		NAME(activate)(s, NULL, n);
 		NAME(step)(R, 1, &pass);
 		if (pass.snapshot && pass.illumination)
 			NAME(illuminate_rest)(&pass);
 		NAME(inject)(s, receivers, (const REAL *)run->record + (ptrdiff_t)n * receivers->count, 1, NULL);
-		NAME(arrive)(s);
+		NAME(arrive)(s, (REAL)run->quiet);
 		NAME(advance)(s);
 	}
 }

@@ -168,30 +168,30 @@ static void NAME(activate3d)(cpu_solver *s, int thread, int threads)
 		}
 }
 
-INLINE IVEC NAME(moves)(const REAL *p)
+INLINE IVEC NAME(moves)(const REAL *p, REAL quiet)
 {
 	IVEC any = {0};
 	for (int k = 0; k < CPU_LANES; k += LANES)
-		any |= LOAD(p + k) != 0;
+		any |= NAME(exceeds)(LOAD(p + k), quiet);
 	return any;
 }
 
-// Whether all of a block's new field and memory variables are zero in CPU_LANES columns from j on.
-static int NAME(still3d)(const NAME(pass3d) *pass, int i, int y, int j)
+// Whether all of a block's new field and memory variables are zero, or below the threshold, in CPU_LANES columns from j on.
+static int NAME(still3d)(const NAME(pass3d) *pass, int i, int y, int j, REAL quiet)
 {
 	const cpu_solver *s = pass->solver;
 	IVEC any = {0};
 	for (int r = 0; r < CPU_PLANES; r++) {
-		any |= NAME(moves)(pass->before + (i + r) * (ptrdiff_t)s->plane + y * (ptrdiff_t)s->stride + j);
+		any |= NAME(moves)(pass->before + (i + r) * (ptrdiff_t)s->plane + y * (ptrdiff_t)s->stride + j, quiet);
 		for (int side = 0; side < 2; side++)
 			for (int v = 0; v < 2; v++) {
 				const cpml_block *bz = &s->z[side], *by = &s->y[side], *bx = &s->x[side];
 				if (i + CPU_PLANES > bz->begin && i < bz->end)
-					any |= NAME(moves)((const REAL *)bz->memory[v] + ((i / CPU_PLANES - bz->begin / CPU_PLANES) * (ptrdiff_t)s->ny + y) * CPU_PLANES * s->width + r * s->width + j);
+					any |= NAME(moves)((const REAL *)bz->memory[v] + ((i / CPU_PLANES - bz->begin / CPU_PLANES) * (ptrdiff_t)s->ny + y) * CPU_PLANES * s->width + r * s->width + j, quiet);
 				if (y >= by->begin && y < by->end)
-					any |= NAME(moves)((const REAL *)by->memory[v] + ((i / CPU_PLANES) * (ptrdiff_t)(by->end - by->begin) + y - by->begin) * CPU_PLANES * s->width + r * s->width + j);
+					any |= NAME(moves)((const REAL *)by->memory[v] + ((i / CPU_PLANES) * (ptrdiff_t)(by->end - by->begin) + y - by->begin) * CPU_PLANES * s->width + r * s->width + j, quiet);
 				if (j >= bx->begin && j < bx->end)
-					any |= NAME(moves)((const REAL *)bx->memory[v] + 2 * ((i * (ptrdiff_t)s->ny + y * CPU_PLANES + r) * (bx->end - bx->begin)) + j - bx->begin);
+					any |= NAME(moves)((const REAL *)bx->memory[v] + 2 * ((i * (ptrdiff_t)s->ny + y * CPU_PLANES + r) * (bx->end - bx->begin)) + j - bx->begin, quiet);
 			}
 	}
 	for (int k = 0; k < LANES; k++)
@@ -200,7 +200,7 @@ static int NAME(still3d)(const NAME(pass3d) *pass, int i, int y, int j)
 	return 1;
 }
 
-static void NAME(arrive3d)(const NAME(pass3d) *pass, cpu_solver *s, int thread, int threads)
+static void NAME(arrive3d)(const NAME(pass3d) *pass, cpu_solver *s, REAL quiet, int thread, int threads)
 {
 	const cpu_range planes = NAME(planes)(s, thread, threads);
 	for (int i = planes.begin; i < planes.end; i += CPU_PLANES)
@@ -209,9 +209,9 @@ static void NAME(arrive3d)(const NAME(pass3d) *pass, cpu_solver *s, int thread, 
 			cpu_range r = s->active[block];
 			const cpu_range old = s->whole_grid ? r : s->reached[block];
 			const int empty = old.begin >= old.end;
-			while (r.begin < (empty ? r.end : old.begin) && NAME(still3d)(pass, i, y, r.begin))
+			while (r.begin < (empty ? r.end : old.begin) && NAME(still3d)(pass, i, y, r.begin, quiet))
 				r.begin += CPU_LANES;
-			while (r.end > (empty ? r.begin : old.end) && NAME(still3d)(pass, i, y, r.end - CPU_LANES))
+			while (r.end > (empty ? r.begin : old.end) && NAME(still3d)(pass, i, y, r.end - CPU_LANES, quiet))
 				r.end -= CPU_LANES;
 			s->reached[block] = NAME(hull)(old, r);
 		}
@@ -345,7 +345,7 @@ static void NAME(run3d)(int adjoint, cpu_solver *s, const cpu_run *run, const cp
 			range[0] = (REAL)s->active[b].begin;
 			range[1] = (REAL)s->active[b].end;
 		}
-		NAME(arrive3d)(&pass, s, thread, threads);
+		NAME(arrive3d)(&pass, s, (REAL)run->quiet, thread, threads);
 		NAME(advance3d)(&pass, thread, threads);
 		if (threads > 1)
 			cpu_barrier();

@@ -160,6 +160,9 @@ type Shot[T Real] struct {
 	Record []T
 	// Strips of the field that Forward saves or restores, nil: none.
 	Strips *Strips[T]
+	// Until is the last step of Forward that matters in each row, nil: all matter everywhere. Solvers that make use of it leave later fields there as they
+	// are, and out of snapshots.
+	Until []int32
 }
 
 // ValidatePoints returns an error for sources or receivers outside a domain.
@@ -272,6 +275,9 @@ func checkShot[T Real](d *Domain, shot *Shot[T], n0, n1 int) error {
 	}
 	if err := shot.Strips.validate(d, shot.NT); err != nil {
 		return err
+	}
+	if shot.Until != nil && len(shot.Until) != d.Shape[0] {
+		return fmt.Errorf("a shot has last steps for %d rows of %d", len(shot.Until), d.Shape[0])
 	}
 	return d.check(shot.NT, n0, n1, shot.Sources.Count(), shot.Receivers.Count(), len(shot.Wavelet), len(shot.Record))
 }

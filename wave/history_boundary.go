@@ -251,7 +251,7 @@ func newBoundaryHistory[T float32 | float64](p *PropagatorOf[T], solver kernels.
 
 func (h *boundaryHistory[T]) forward(ctx context.Context, shot *kernels.Shot[T], m []T) error {
 	saving := *shot
-	saving.Strips = h.strips
+	saving.Strips, saving.Until = h.strips, nil // what comes last is where it goes back from
 	h.solver.Reset()
 	for _, c := range h.plan.pieces() {
 		if err := ctx.Err(); err != nil {

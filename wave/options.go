@@ -129,6 +129,9 @@ type Options struct {
 	// WholeGrid steps all cells at every step. Otherwise the kernels leave out those that the wave has not reached, whose values
 	// are zero, and the results are the same: gathers to the bit, gradients to round-off. For measurements and tests.
 	WholeGrid bool
+	// Negligible is an amplitude in units of the loudest that a shot's sources inject, for the adjoint field its receivers. CPU kernels in float32 then do not step what runs
+	// ahead of the wave below it, nor in 2D rows from which nothing comes to a receiver any more: gathers and gradients change by some 1e-6, and Gradient.Wavelets is nil. 0: nothing is.
+	Negligible float64
 	// Backend is CPU, CUDA or Auto. "" is CPU. On GPUs the forward field is kept in their memory; EveryKth, SixteenBit, Host,
 	// Boundary and Revolve are AutoStorage's choices there, and Disk is none.
 	Backend string
@@ -157,6 +160,8 @@ func (o Options) withDefaults() (Options, error) {
 	switch {
 	case o.Layer < 0:
 		return o, fmt.Errorf("an absorbing layer of %d cells is impossible", o.Layer)
+	case !(o.Negligible >= 0 && o.Negligible < 1):
+		return o, fmt.Errorf("Options.Negligible is %g: it is a fraction of what is injected, between 0 and 1", o.Negligible)
 	case o.SnapshotInterval < 0 || o.Threads < 0 || o.MemoryLimit < 0 || o.DeviceMemoryLimit < 0 || o.DT < 0 || o.MaxFrequency < 0 || o.LayerFrequency < 0:
 		return o, fmt.Errorf("negative options: snapshot interval %d, threads %d, memory %d bytes, dt %g s, frequency %g Hz",
 			o.SnapshotInterval, o.Threads, o.MemoryLimit, o.DT, o.MaxFrequency)

@@ -326,7 +326,11 @@ func (p *PropagatorOf[T]) chooseSolvers() (err error) {
 }
 
 func (p *PropagatorOf[T]) kernelOptions(threads int) kernels.CPUOptions {
-	return kernels.CPUOptions{InstructionSet: p.options.InstructionSet, Threads: threads, WholeGrid: p.options.WholeGrid}
+	o := kernels.CPUOptions{InstructionSet: p.options.InstructionSet, Threads: threads, WholeGrid: p.options.WholeGrid}
+	if p.neglects() {
+		o.Quiet = p.options.Negligible
+	}
+	return o
 }
 
 func (p *PropagatorOf[T]) newSolver(d kernels.Domain) (kernels.Solver[T], error) {
@@ -529,6 +533,9 @@ func (p *PropagatorOf[T]) kernelShot(w *worker[T], shot *Shot) (*kernels.Shot[T]
 // silentShot returns the kernels' view of a shot without a record: positions as cells, wavelets at the solver's rate.
 func (p *PropagatorOf[T]) silentShot(shot *Shot) *kernels.Shot[T] {
 	k := &kernels.Shot[T]{NT: p.plan.Steps, Sources: p.points(shot.Sources, false), Receivers: p.points(shot.Receivers, true)}
+	if p.neglects() && p.gpu == nil && p.grid.Axes() == 2 {
+		k.Until = p.lastSteps(k.Receivers.Cell)
+	}
 	size := T(p.grid.CellSize())
 	for _, w := range shot.Wavelets {
 		in, out := make([]T, len(w)), make([]T, p.plan.Steps)
@@ -684,15 +691,19 @@ func (p *PropagatorOf[T]) sumOnCPU(ctx context.Context, vp []T, shots []int, mis
 			return err
 		}
 		image := &kernels.Imaging[T]{Gradient: w.gradient.Data, Illumination: w.illumination.Data}
-		if image.Wavelet, err = sized(&w.atSources, k.NT*k.Sources.Count()); err != nil {
-			return err
+		if !p.neglects() {
+			if image.Wavelet, err = sized(&w.atSources, k.NT*k.Sources.Count()); err != nil {
+				return err
+			}
 		}
 		w.solver.Reset()
 		err = w.history.backward(ctx, func(n0, n1 int, snap *kernels.Snapshots[T]) error { return w.solver.Adjoint(k, n0, n1, snap, image) })
 		if err != nil {
 			return err
 		}
-		out.Wavelets[at] = p.waveletGradient(shot, image.Wavelet, len(shot.Sources))
+		if image.Wavelet != nil {
+			out.Wavelets[at] = p.waveletGradient(shot, image.Wavelet, len(shot.Sources))
+		}
 		return nil
 	}, func(w *worker[T], at int) {
 		out.Misfit += out.Misfits[at]
