@@ -92,8 +92,10 @@ func Prepare(ctx context.Context, p *Problem, c Config, say Notice, progress fun
 		}
 		thinShots(c.Stages, p, vmin)
 		say("schedule: none given; made for the source's band, %.1f–%.1f Hz", low, high)
-		if n := c.Stages[0].Every; n > 1 {
-			say("shots: each stage hears one in %d of the %d, in turns", n, len(p.Survey.Shots))
+		if first := slices.IndexFunc(c.Stages, func(s Stage) bool { return s.Every > 1 }); first > 0 {
+			say("shots: the start model is layered, so stages to %.1f Hz hear all of the %d; each above hears one in %d, in turns", c.Stages[first-1].MaxFrequency, len(p.Survey.Shots), c.Stages[first].Every)
+		} else if first == 0 {
+			say("shots: each stage hears one in %d of the %d, in turns", c.Stages[0].Every, len(p.Survey.Shots))
 		}
 		if c.Regularisation.Tikhonov == 0 && c.Misfit == "least-squares" {
 			c.regularise()
@@ -159,16 +161,12 @@ func makeStart(p *Problem, c Config, say Notice) error {
 		return err
 	}
 	if !smooth && c.Start != "gradient" {
-		other, err := OpenProblem(c.Start)
+		v, grid, err := OpenStart(c.Start)
 		if err != nil {
 			return fmt.Errorf("start %q is neither smooth:500m (any width) nor gradient, and as a file: %w", c.Start, err)
 		}
-		v := other.Truth
-		if other.Start != nil {
-			v = other.Start
-		}
-		if !other.Grid.SameShape(p.Grid) {
-			return fmt.Errorf("the start model %s is %s, the problem %s cells: they must be alike", c.Start, wave.Times("%d", other.Grid.Shape), wave.Times("%d", p.Grid.Shape))
+		if !grid.SameShape(p.Grid) {
+			return fmt.Errorf("the start model %s is %s, the problem %s cells: they must be alike", c.Start, wave.Times("%d", grid.Shape), wave.Times("%d", p.Grid.Shape))
 		}
 		p.Start = v
 		say("start model: read from %s", c.Start)

@@ -27,6 +27,8 @@ type Problem struct {
 	Survey   *wave.Survey // nil until Prepare has made one
 	Observed [][]float32  // gathers [receiver, time] per shot; nil until Prepare has modelled them
 	Weights  [][]float32  // of traces, [receiver] per shot: 0 leaves one out; nil: ones
+
+	result bool // of a run: Truth is what it ended with
 }
 
 // OpenProblem reads a problem file (HDF5; see the package documentation for its layout). A file with nothing but a velocity model is
@@ -44,8 +46,20 @@ func OpenProblem(path string) (*Problem, error) {
 	return p, nil
 }
 
+// OpenStart reads the model that a file offers to start from: of a run's result.h5 the one that it ended with, of a problem /start/vp, of a bare model that.
+func OpenStart(path string) ([]float32, wave.Grid, error) {
+	p, err := OpenProblem(path)
+	switch {
+	case err != nil:
+		return nil, wave.Grid{}, err
+	case p.Start != nil && !p.result:
+		return p.Start, p.Grid, nil
+	}
+	return p.Truth, p.Grid, nil
+}
+
 func readProblem(f *h5.File) (*Problem, error) {
-	p := &Problem{}
+	p := &Problem{result: f.Exists("/history")}
 	for name, to := range map[string]*string{"title": &p.Title, "source": &p.Source, "licence": &p.Licence, "configuration": &p.Configuration} {
 		s, _, err := f.AttrString("/", name)
 		if err != nil {

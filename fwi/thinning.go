@@ -99,9 +99,11 @@ const (
 	shotWavelengths = 2
 	fewestShots     = 12
 	mostEvery       = 4
+	allShotsTo      = 2.5 // times the lowest stage's frequency, from layered starts
 )
 
-// thinShots lets the stages of a section's schedule hear every so many-th shot each, in turns: what one stage does not hear, the next ones of the schedule do.
+// thinShots lets the stages of a section's schedule hear every so many-th shot each, in turns: what one stage does not hear, the next ones of the schedule do. From a start that is layered,
+// far from the truth, the low stages hear all.
 func thinShots(stages []Stage, p *Problem, vmin float64) {
 	shots := p.Survey.Shots
 	if p.Grid.Axes() != 2 || len(shots) < 2 {
@@ -117,9 +119,33 @@ func thinShots(stages []Stage, p *Problem, vmin float64) {
 	for every > 1 && float64(every)*apart[len(apart)/2] > reach {
 		every--
 	}
-	if every > 1 {
-		for i := range stages {
+	first := 0.0
+	if layered(p) {
+		first = allShotsTo * stages[0].MaxFrequency
+	}
+	for i := range stages {
+		if every > 1 && stages[i].MaxFrequency > first {
 			stages[i].Every = every
 		}
 	}
+}
+
+// layered reports whether a start model depends, where it may change, on depth alone, to a per cent.
+func layered(p *Problem) bool {
+	cells := len(p.Start) / p.Grid.Shape[0]
+	for row := range p.Grid.Shape[0] {
+		var slowest, fastest float32
+		for i := row * cells; i < (row+1)*cells; i++ {
+			if v := p.Start[i]; p.Mask == nil || p.Mask[i] != 0 {
+				if slowest == 0 {
+					slowest = v
+				}
+				slowest, fastest = min(slowest, v), max(fastest, v)
+			}
+		}
+		if fastest > 1.01*slowest {
+			return false
+		}
+	}
+	return true
 }

@@ -31,6 +31,9 @@ func TestDefaultScheduleThinsTheShots(t *testing.T) {
 		want  int
 	}{{29, 320, 0}, {29, 300, 2}, {23, 300, 0}, {36, 200, 3}, {200, 25, 4}, {1, 0, 0}} {
 		p := &Problem{Grid: wave.NewGrid2D(101, 301, 20, 20), Survey: &wave.Survey{}}
+		for i := range p.Grid.Cells() {
+			p.Start = append(p.Start, 1500+float32(i%301))
+		}
 		for i := range c.shots {
 			p.Survey.Shots = append(p.Survey.Shots, wave.Shot{Sources: []wave.Position{{10, float64(i) * c.apart}}})
 		}
@@ -38,6 +41,16 @@ func TestDefaultScheduleThinsTheShots(t *testing.T) {
 		thinShots(stages, p, 1500)
 		if stages[0].Every != c.want || stages[1].Every != c.want {
 			t.Errorf("%d shots every %g m: every %d-th and %d-th is heard, want %d", c.shots, c.apart, stages[0].Every, stages[1].Every, c.want)
+		}
+		for i := range p.Start { // layered under a water bottom that slopes
+			p.Start[i], p.Mask = 1800+float32(i/301), append(p.Mask, 1)
+			if i/301 < 5+i%301/60 {
+				p.Start[i], p.Mask[i] = 1500, 0
+			}
+		}
+		stages = []Stage{{MaxFrequency: 5}, {MaxFrequency: 12.5}, {MaxFrequency: 20}}
+		if thinShots(stages, p, 1500); stages[0].Every != 0 || stages[1].Every != 0 || stages[2].Every != c.want {
+			t.Errorf("%d shots every %g m, layered start: every %d-th, %d-th and %d-th is heard, want all, all and %d", c.shots, c.apart, stages[0].Every, stages[1].Every, stages[2].Every, c.want)
 		}
 	}
 }

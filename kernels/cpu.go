@@ -29,7 +29,7 @@ type CPU[T Real] struct {
 	// WholeGrid makes it step all cells at every step.
 	WholeGrid bool
 	// Quiet is an amplitude in units of the loudest that the sources, in adjoint runs the receivers, add to the field in a step: forerunners below it do not count as
-	// the wave. They travel further ahead than the wave's length; 0 keeps them until they underflow.
+	// the wave. They run a dozen cells and more ahead of it; 0 keeps them until they underflow. Scatter keeps them always.
 	Quiet float64
 
 	domain             Domain
@@ -441,7 +441,7 @@ func (s *CPU[T]) run(shot *Shot[T], n0, n1 int, snap *Snapshots[T], image *Imagi
 			run.illuminate = 1
 		}
 		run.source_gradient = pointer(&pin, image.Wavelet)
-		if image.Wavelet == nil || emitsFromTheStart(shot) {
+		if image.Wavelet == nil || s.Quiet == 0 && emitsFromTheStart(shot) {
 			run.limit = 1
 		}
 	}

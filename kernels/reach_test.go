@@ -212,6 +212,78 @@ func TestSkippingWhatTheWaveHasNotReachedChangesNoBit(t *testing.T) {
 	}
 }
 
+// With a threshold for forerunners more is left out, and what they would have done is of its size.
+func TestForerunnersBelowAThresholdAreLeftOut(t *testing.T) {
+	for _, c := range reachCases() {
+		for _, isa := range []string{"avx512", "avx2", "baseline"} {
+			t.Run(c.name+"/"+isa, func(t *testing.T) {
+				p := newReachProblem(c, 8)
+				o := CPUOptions{InstructionSet: isa, Threads: 2}
+				all := reachSolve[float32](t, p, o, false)
+				o.Quiet = 1e-9
+				quiet := reachSolve[float32](t, p, o, false)
+				if !(quiet.skipped > all.skipped) {
+					t.Errorf("with a threshold %.3f of the cells were not stepped, without %.3f", quiet.skipped, all.skipped)
+				}
+				for _, q := range []struct {
+					name      string
+					got, want []float32
+				}{{"record", quiet.record, all.record}, {"Born record", quiet.born, all.born}, {"gradient", quiet.gradient, all.gradient},
+					{"illumination", quiet.illumination, all.illumination}, {"wavelet gradient", quiet.wavelet, all.wavelet}} {
+					// float32 rounds by 6e-8 in each of some hundred steps.
+					if e := relative(convert[float64](q.got), convert[float64](q.want)); !(e <= 1e-6) {
+						t.Errorf("%s differs by %.1e from that with all forerunners", q.name, e)
+					}
+				}
+			})
+		}
+	}
+}
+
+// A shot's last steps of rows: what comes later there is not stepped, what came before is that of stepping everything.
+func TestRowsAreLeftAfterTheirLastStep(t *testing.T) {
+	p := newReachProblem(reachCases()[0], 8)
+	nt, nz, nx := p.shot.NT, p.domain.Shape[0], p.domain.NX()
+	s, whole := newCPUs[float64](t, p.domain, CPUOptions{})
+	size, width := s.SnapshotSize(), s.SnapshotRow()
+	until := make([]int32, nz)
+	for i := range until {
+		until[i] = int32(nt)
+		if i >= 48 { // a block of rows' limit is the last of its rows'
+			until[i] = 40
+		}
+	}
+	snapshots := [2]*Snapshots[float64]{}
+	for k, x := range []*CPU[float64]{s, whole} {
+		x.SetModel(p.m)
+		shot := p.shot
+		shot.Record = make([]float64, len(p.shot.Record))
+		if snapshots[k] = (&Snapshots[float64]{Every: 1, Data: make([]float64, nt*size)}); k == 0 {
+			shot.Until = until
+		}
+		if err := x.Forward(&shot, 0, nt, snapshots[k]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for n := range nt {
+		got, want := snapshots[0].Data[n*size:(n+1)*size], snapshots[1].Data[n*size:(n+1)*size]
+		for b := range (nz + RowBlock - 1) / RowBlock {
+			begin, end := got[nz*width+2*b], got[nz*width+2*b+1]
+			if left := n > 40 && b >= 6; left != (begin >= end) && (left || n > 100) {
+				t.Fatalf("step %d, block %d of rows: the snapshot holds columns %g to %g", n, b, begin, end)
+			}
+			for i := RowBlock * b; i < min(RowBlock*(b+1), nz) && n <= 40; i++ {
+				sameBits(t, fmt.Sprintf("snapshot of step %d", n), got[i*width:i*width+nx], want[i*width:i*width+nx])
+			}
+		}
+	}
+	short := p.shot
+	short.Until = until[1:]
+	if err := s.Forward(&short, 0, nt, nil); err == nil {
+		t.Error("last steps for too few rows were accepted")
+	}
+}
+
 // A solver whose wave is over the grid must go on after a Reset as a new one does.
 func TestResetForgetsWhatTheWaveHasReached(t *testing.T) {
 	p := newReachProblem(reachCases()[0], 8)

@@ -259,7 +259,7 @@ func finishModel(m *exchange.Model, in string, o importOptions, factor float64) 
 		return nil, fmt.Errorf("%s: %w", in, err)
 	}
 	if o.start != "" {
-		from, g, err := startModel(o.start)
+		from, g, err := fwi.OpenStart(o.start)
 		if err != nil {
 			return nil, err
 		}

@@ -43,7 +43,7 @@ func importGathers(read func(exchange.GatherOptions) (*exchange.Gathers, error),
 	p := &fwi.Problem{}
 	made := o.start == startFirstArrivals || strings.HasPrefix(o.start, startGradient)
 	if !made {
-		if p.Start, p.Grid, err = startModel(o.start); err != nil {
+		if p.Start, p.Grid, err = fwi.OpenStart(o.start); err != nil {
 			return nil, err
 		}
 	}
@@ -175,18 +175,6 @@ func makeImportStart(p *fwi.Problem, o importOptions, say fwi.Notice) error {
 		say("update mask: the water is held down to %.0f m, %.0f m above the sea floor that was found", layered.WaterDepth-o.floorError, o.floorError)
 	}
 	return nil
-}
-
-// startModel reads a file's start model, or else its model.
-func startModel(path string) ([]float32, wave.Grid, error) {
-	p, err := fwi.OpenProblem(path)
-	if err != nil {
-		return nil, wave.Grid{}, err
-	}
-	if p.Start != nil {
-		return p.Start, p.Grid, nil
-	}
-	return p.Truth, p.Grid, nil
 }
 
 // keepShots drops all shots but those listed, which are counted from 1; none listed keeps all.
