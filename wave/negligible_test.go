@@ -70,8 +70,8 @@ func TestWhatIsNegligibleIsNotMissed(t *testing.T) {
 				t.Errorf("the gradient is off by %.2e, with all waves by %.2e", e, of)
 			}
 			floor := 1e-9 * slices.Max(exact.illumination) // row 0 of a free surface has none
-			for i, v := range got.illumination {           // what is not heard any more is missing
-				if w := exact.illumination[i]; !(v <= 1.01*w+floor) || !(v >= 0.5*w-floor) {
+			for i, v := range got.illumination {           // of what is not heard any more some is missing, and some comes back from rows that are left
+				if w := exact.illumination[i]; !(v <= 1.1*w+floor) || !(v >= 0.5*w-floor) {
 					t.Fatalf("the illumination of cell %d is %g, that of all waves %g", i, v, w)
 				}
 			}
