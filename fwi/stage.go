@@ -63,7 +63,7 @@ var differencePoints = [2]float64{2.5, 8}
 // stageCourant is the time step of stages in units of the largest stable one: its dispersion is in the stage's data (converter), so it may be as long as is stable.
 const stageCourant = 0.99
 
-// negligible is wave.Options.Negligible of stages and of modelled data: float32 itself rounds more than sixty times as much.
+// negligible is wave.Options.Negligible of stages: float32 itself rounds more than sixty times as much.
 const negligible = 1e-9
 
 // stageOptions returns the propagator's options for a stage on its grid.

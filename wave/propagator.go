@@ -63,7 +63,7 @@ type Gradient[T float32 | float64] struct {
 	Misfits      []float64 // of each shot
 	VP           []T       // ∂misfit/∂velocity, an array on the grid
 	Illumination []T       // Σ over shots and time of (2/v · ∂(1/v² ∂²u/∂t²))², the diagonal of the pseudo-Hessian but for a constant; on the grid
-	Wavelets     [][][]T   // ∂misfit/∂wavelet, as Shot.Wavelets for each shot
+	Wavelets     [][][]T   // ∂misfit/∂wavelet, as Shot.Wavelets for each shot; nil for each with Options.Negligible
 }
 
 // NewPropagator returns a propagator for a survey over models on a grid.
