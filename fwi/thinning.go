@@ -99,7 +99,7 @@ const (
 	shotWavelengths = 2
 	fewestShots     = 12
 	mostEvery       = 4
-	allShotsTo      = 2.5 // times the lowest stage's frequency, from layered starts
+	allShotsTo      = 2 // times the lowest stage's frequency, from layered starts
 )
 
 // thinShots lets the stages of a section's schedule hear every so many-th shot each, in turns: what one stage does not hear, the next ones of the schedule do. From a start that is layered,

@@ -48,7 +48,7 @@ func TestDefaultScheduleThinsTheShots(t *testing.T) {
 				p.Start[i], p.Mask[i] = 1500, 0
 			}
 		}
-		stages = []Stage{{MaxFrequency: 5}, {MaxFrequency: 12.5}, {MaxFrequency: 20}}
+		stages = []Stage{{MaxFrequency: 5}, {MaxFrequency: 10}, {MaxFrequency: 20}}
 		if thinShots(stages, p, 1500); stages[0].Every != 0 || stages[1].Every != 0 || stages[2].Every != c.want {
 			t.Errorf("%d shots every %g m, layered start: every %d-th, %d-th and %d-th is heard, want all, all and %d", c.shots, c.apart, stages[0].Every, stages[1].Every, stages[2].Every, c.want)
 		}
