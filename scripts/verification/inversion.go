@@ -71,7 +71,7 @@ func (v *inversion) command(file string, extra []string) (args []string, text st
 // keep records the result of a finished run in a folder.
 func (v *inversion) keep(command, folder string, m machine) error {
 	out := v.out()
-	r := record{Command: command, Date: time.Now().UTC().Format(time.DateOnly), Revision: revision(), Machine: m}
+	r := record{Command: command, Date: time.Now().UTC().Format(time.DateOnly), Machine: m}
 	text, err := os.ReadFile(filepath.Join(out, "summary.json"))
 	if err != nil {
 		return err
@@ -82,6 +82,7 @@ func (v *inversion) keep(command, folder string, m machine) error {
 	if r.Summary.ModelRMSStart == nil || r.Summary.ModelRMSFinal == nil {
 		return fmt.Errorf("%s: the model errors are missing", filepath.Join(out, "summary.json"))
 	}
+	r.Revision = r.Summary.Version // of the program that ran, whichever is checked out now
 	if r.Where, err = locate(filepath.Join(out, "result.h5")); err != nil {
 		return err
 	}
