@@ -154,14 +154,14 @@ func TestCUDAInSinglePrecisionIsTheCPU(t *testing.T) {
 				t.Fatal(err)
 			}
 			if backend == CUDA {
-				for name, e := range map[string]float64{"gather": relative(widen(d[0]), widen(gathers[0])), "Born": relative(widen(b[1]), widen(born[1])), "gradient": relative(widen(g.VP), gradient)} {
+				for name, e := range map[string]float64{"gather": relative(converted[float64](d[0]), converted[float64](gathers[0])), "Born": relative(converted[float64](b[1]), converted[float64](born[1])), "gradient": relative(converted[float64](g.VP), gradient)} {
 					worst = max(worst, e)
 					if !(e < 1e-5) {
 						t.Errorf("%dD: %s differs by %.1e", axes, name, e)
 					}
 				}
 			}
-			gathers, born, gradient = d, b, widen(g.VP)
+			gathers, born, gradient = d, b, converted[float64](g.VP)
 		}
 	}
 	fmt.Printf("verification: gathers, Born data and gradients on CUDA against the CPU's in float32: they differ by at most %.1e\n", worst)

@@ -292,14 +292,14 @@ func TestFloat32KernelsMatchReference(t *testing.T) {
 			t.Fatal(err)
 		}
 		// 300 steps of float32 arithmetic, 6e-8 each, added up in the worst way would be 2e-5
-		worst = max(worst, relative(widen(got.VP), want.VP))
-		if e := relative(widen(got.VP), want.VP); !(e < 1e-4) {
+		worst = max(worst, relative(converted[float64](got.VP), want.VP))
+		if e := relative(converted[float64](got.VP), want.VP); !(e < 1e-4) {
 			t.Errorf("gradients differ by %.1e", e)
 		}
-		if e := relative(widen(got.Illumination), want.Illumination); !(e < 1e-4) {
+		if e := relative(converted[float64](got.Illumination), want.Illumination); !(e < 1e-4) {
 			t.Errorf("illuminations differ by %.1e", e)
 		}
-		if e := relative(widen(got.Wavelets[0][0]), want.Wavelets[0][0]); !(e < 1e-4) {
+		if e := relative(converted[float64](got.Wavelets[0][0]), want.Wavelets[0][0]); !(e < 1e-4) {
 			t.Errorf("wavelet gradients differ by %.1e", e)
 		}
 		if e := math.Abs(got.Misfit/want.Misfit - 1); !(e < 1e-4) {
@@ -319,12 +319,12 @@ func shortened(s *Survey, nt int) *Survey {
 	return out
 }
 
-func widen(v []float32) []float64 {
-	w := make([]float64, len(v))
+func converted[To, From float32 | float64](v []From) []To {
+	out := make([]To, len(v))
 	for i, x := range v {
-		w[i] = float64(x)
+		out[i] = To(x)
 	}
-	return w
+	return out
 }
 
 // With snapshots at one and a half times the Nyquist rate of the band's upper end, -40 dB, the gradient is off by what lies

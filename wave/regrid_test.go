@@ -14,7 +14,7 @@ func noise32(n int, seed uint64) []float32 {
 	return out
 }
 
-func dot32(a, b []float32) float64 { return dot(widen(a), widen(b)) }
+func dot32(a, b []float32) float64 { return dot(converted[float64](a), converted[float64](b)) }
 
 func regridCases() []*Regrid {
 	fine := Grid{Shape: []int{53, 131}, Spacing: []float64{4, 5}, Origin: []float64{10, -30}}

@@ -136,7 +136,7 @@ func TestBoundaryStorageInSinglePrecision(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			results = append(results, widen(g.VP))
+			results = append(results, converted[float64](g.VP))
 		}
 		e := relative(results[1], results[0])
 		worst = max(worst, e)

@@ -238,7 +238,7 @@ func TestErrorAgainstGreensFunctionFallsWithNominalOrderIn3D(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			gathers, err := p.Forward(background, widen(constant(g.Cells(), velocity)), []int{0})
+			gathers, err := p.Forward(background, converted[float64](constant(g.Cells(), velocity)), []int{0})
 			p.Close()
 			if err != nil {
 				t.Fatal(err)
