@@ -38,8 +38,7 @@ func (p *PropagatorOf[T]) lastSteps(cells []int32) []int32 {
 	}
 	out := make([]int32, n)
 	for i, t := range time {
-		spare := max(0, min(i, n-2))
-		steps := (t - spareRows*across(spare)) / p.plan.DT
+		steps := (t - spareRows*across(min(i, n-2))) / p.plan.DT
 		out[i] = int32(p.plan.Steps - int(max(0, min(steps, float64(p.plan.Steps)))))
 	}
 	return out

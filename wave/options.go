@@ -126,11 +126,11 @@ type Options struct {
 	Threads int
 	// InstructionSet of the CPU kernels: avx512, avx2, baseline. "" is the widest the machine has.
 	InstructionSet string
-	// WholeGrid steps all cells at every step. Otherwise the kernels leave out those that the wave has not reached, whose values
+	// WholeGrid steps all cells at every step, whatever Negligible says. Otherwise the kernels leave out those that the wave has not reached, whose values
 	// are zero, and the results are the same: gathers to the bit, gradients to round-off. For measurements and tests.
 	WholeGrid bool
 	// Negligible is an amplitude in units of the loudest that a shot's sources inject, for the adjoint field its receivers. CPU kernels in float32 then do not step what runs
-	// ahead of the wave below it, nor in 2D rows from which nothing comes to a receiver any more: gathers and gradients change by some 1e-6, and Gradient.Wavelets is nil. 0: nothing is.
+	// ahead of the wave below it, nor in 2D rows from which nothing comes to a receiver any more: gathers and gradients change by less than float32 rounds them, Gradient.Illumination where waves are not heard, and Gradient.Wavelets is nil. 0: nothing is.
 	Negligible float64
 	// Backend is CPU, CUDA or Auto. "" is CPU. On GPUs the forward field is kept in their memory; EveryKth, SixteenBit, Host,
 	// Boundary and Revolve are AutoStorage's choices there, and Disk is none.
