@@ -97,7 +97,7 @@ typedef struct {
 	int limit;             // adjoint: the gradients need only the cells that the snapshots reach
 	int illuminate;        // accumulate illumination at each such snapshot
 	double quiet;          // amplitude of forerunners that are left out; 0: those alone that have underflowed
-	const int *until;      // forward, by block of CPU_ROWS rows: the last step that matters there (2D only); null: all do
+	const int *until;      // forward, by block of CPU_ROWS rows: the last step that matters there, and that snapshots hold (2D only); null: all do
 	int wavelet_stride;    // elements between the wavelets of two sources (0: all sources share one)
 	const void *wavelet;   // [source][n]
 	void *source_gradient; // [n][source]

@@ -63,7 +63,8 @@ INLINE cpu_range NAME(held)(const cpu_solver *s, const REAL *snapshot, int block
 // Fields start at zero, and ahead of the wave, where its forerunners have underflowed, they still are: those cells need no
 // step, since a step would leave them as they are. With a threshold (cpu_run.quiet), they are zero as well beyond a block or CPU_LANES columns of
 // forerunners below it. reach adds the cells that points act on to what the wave has reached;
-// activate finds the cells that the coming step may change, whole x layers at a time; arrive adds those that it has changed.
+// activate finds the cells that the coming step may change, whole x layers at a time; arrive adds those that it has changed. A block after its
+// last step (until) is stepped while one beside it is not: where it begins to stand still, the field is no longer what it was.
 static void NAME(reach)(cpu_solver *s, const cpu_points *p)
 {
 	for (int i = 0; i < p->count; i++)
@@ -92,7 +93,7 @@ static void NAME(activate)(cpu_solver *s, const int *until, int n)
 		if (b + 1 < blocks)
 			r = NAME(hull)(r, reached[b + 1]);
 		r = NAME(both)(r, s->limited ? s->limit[b] : (cpu_range){0, s->width});
-		if (until && n > until[b])
+		if (until && n > until[b] && (b == 0 || n > until[b - 1]) && (b + 1 == blocks || n > until[b + 1]))
 			r = (cpu_range){0, 0};
 		for (int side = 0; side < 2; side++) {
 			const cpu_range strip = {s->x[side].begin, s->x[side].end};
@@ -613,8 +614,9 @@ INLINE void NAME(forward_order)(const int R, cpu_solver *s, const cpu_run *run, 
 		if (pass.snapshot)
 			for (int b = 0; b < blocks; b++) {
 				REAL *range = snapshot + (ptrdiff_t)s->nz * s->width + 2 * b;
-				range[0] = (REAL)s->active[b].begin;
-				range[1] = (REAL)s->active[b].end;
+				const cpu_range held = run->until && n > run->until[b] ? (cpu_range){0, 0} : s->active[b];
+				range[0] = (REAL)held.begin;
+				range[1] = (REAL)held.end;
 			}
 		NAME(arrive)(s, (REAL)run->quiet);
 		NAME(advance)(s);

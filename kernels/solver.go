@@ -160,8 +160,8 @@ type Shot[T Real] struct {
 	Record []T
 	// Strips of the field that Forward saves or restores, nil: none.
 	Strips *Strips[T]
-	// Until is the last step of Forward that matters in each row, nil: all matter everywhere. Solvers that make use of it leave later fields there as they
-	// are, and out of snapshots.
+	// Until is the last step of Forward that matters in each row, nil: all matter everywhere. Solvers that make use of it leave later fields there out of
+	// snapshots, and once this is so in the rows around as they are.
 	Until []int32
 }
 

@@ -12,7 +12,7 @@ func (p *PropagatorOf[T]) neglects() bool {
 // a few rows.
 const (
 	fastestShare = 0.92
-	spareRows    = 12
+	spareRows    = 4
 )
 
 // lastSteps returns for each of the solver's rows the last step after which a wave there can still come to a receiver, whose cells are given, before the shot ends. A row's waves are no

@@ -3,6 +3,8 @@ package wave
 import (
 	"math"
 
+	"gonum.org/v1/gonum/floats"
+
 	"gofwi/internal/parallel"
 )
 
@@ -88,6 +90,10 @@ func (r *Regrid) apply(dst, src []float32, shape []int, rows func(axisMap) []axi
 		parallel.Ranges(outer*len(along), func(first, last int) {
 			for at := first; at < last; at++ {
 				block, row, sum := from[at/len(along)*n*inner:], along[at%len(along)], to[at*inner:][:inner]
+				if inner == 1 {
+					sum[0] = floats.Dot(row.weight, block[row.begin:][:len(row.weight)])
+					continue
+				}
 				for k, w := range row.weight {
 					for j, v := range block[(row.begin+k)*inner:][:inner] {
 						sum[j] += w * v
