@@ -93,7 +93,7 @@ func Prepare(ctx context.Context, p *Problem, c Config, say Notice, progress fun
 		thinShots(c.Stages, p, vmin)
 		say("schedule: none given; made for the source's band, %.1f–%.1f Hz", low, high)
 		if first := slices.IndexFunc(c.Stages, func(s Stage) bool { return s.Every > 1 }); first > 0 {
-			say("shots: the start model is layered, so stages to %.1f Hz hear all of the %d; each above hears one in %d, in turns", c.Stages[first-1].MaxFrequency, len(p.Survey.Shots), c.Stages[first].Every)
+			say("shots: the start model is layered, so stages to %.1f Hz hear all of the %d; each above hears one in %d, in turns, in fewer iterations", c.Stages[first-1].MaxFrequency, len(p.Survey.Shots), c.Stages[first].Every)
 		} else if first == 0 {
 			say("shots: each stage hears one in %d of the %d, in turns", c.Stages[0].Every, len(p.Survey.Shots))
 		}

@@ -100,10 +100,13 @@ const (
 	fewestShots     = 12
 	mostEvery       = 4
 	allShotsTo      = 2 // times the lowest stage's frequency, from layered starts
+
+	// Of their iterations, from layered starts. All shots below cost as much as these stages save, where they bring least: what the low ones leave wrong, they do not mend.
+	thinnedShare = 0.65
 )
 
 // thinShots lets the stages of a section's schedule hear every so many-th shot each, in turns: what one stage does not hear, the next ones of the schedule do. From a start that is layered,
-// far from the truth, the low stages hear all.
+// far from the truth, the low stages hear all, and those above take fewer iterations.
 func thinShots(stages []Stage, p *Problem, vmin float64) {
 	shots := p.Survey.Shots
 	if p.Grid.Axes() != 2 || len(shots) < 2 {
@@ -126,6 +129,9 @@ func thinShots(stages []Stage, p *Problem, vmin float64) {
 	for i := range stages {
 		if every > 1 && stages[i].MaxFrequency > first {
 			stages[i].Every = every
+			if first > 0 {
+				stages[i].Iterations = max(1, int(math.Round(thinnedShare*float64(stages[i].Iterations))))
+			}
 		}
 	}
 }

@@ -8,8 +8,8 @@ func (p *PropagatorOf[T]) neglects() bool {
 	return single && p.options.Negligible > 0 && !p.options.WholeGrid && !p.options.Reference
 }
 
-// What short waves of the grid gain on those in the model: the differences' group velocities are above 1 by a few per cent at most, and points act on
-// a few rows.
+// What short waves of the grid gain on those in the model: the differences' group velocities are above 1 by a few per cent at most, and points, as differences
+// do, act on four rows.
 const (
 	fastestShare = 0.92
 	spareRows    = 4

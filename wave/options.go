@@ -130,7 +130,7 @@ type Options struct {
 	// are zero, and the results are the same: gathers to the bit, gradients to round-off. For measurements and tests.
 	WholeGrid bool
 	// Negligible is an amplitude in units of the loudest that a shot's sources inject, for the adjoint field its receivers. CPU kernels in float32 then do not step what runs
-	// ahead of the wave below it, nor in 2D rows from which nothing comes to a receiver any more: gathers and gradients change by less than float32 rounds them, Gradient.Illumination where waves are not heard, and Gradient.Wavelets is nil. 0: nothing is.
+	// ahead of the wave below it, nor in 2D rows from which nothing comes to a receiver any more: gathers and gradients change by less than float32 rounds them, Gradient.Illumination lacks what no receiver hears, and Gradient.Wavelets is nil. 0: nothing is.
 	Negligible float64
 	// Backend is CPU, CUDA or Auto. "" is CPU. On GPUs the forward field is kept in their memory; EveryKth, SixteenBit, Host,
 	// Boundary and Revolve are AutoStorage's choices there, and Disk is none.

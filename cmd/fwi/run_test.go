@@ -108,6 +108,29 @@ func TestRunOfABareModelWritesAResultFolder(t *testing.T) {
 	}
 }
 
+// A salt body as fast as the bound: what a coarse grid makes of its edges must not exceed it, or the plan could not be timed.
+func TestRunStartsFromSharpEdgesAtTheVelocityBound(t *testing.T) {
+	file, short := bareModel(t)
+	g := wave.NewGrid2D(51, 101, 25, 25)
+	start := make([]float32, g.Cells())
+	for i := range start {
+		z, x := i/g.NX(), i%g.NX()
+		start[i] = 1500 + 10*float32(z)
+		if z > 25 && x > 30 && x < 70 {
+			start[i] = 4500
+		}
+	}
+	salt := filepath.Join(t.TempDir(), "salt.h5")
+	p := &fwi.Problem{Title: "salt", Grid: g, Truth: start}
+	if err := p.Save(salt); err != nil {
+		t.Fatal(err)
+	}
+	args := append([]string{"run", file, "--out", filepath.Join(t.TempDir(), "result")}, short...)
+	if text, err := execute(context.Background(), append(args, "--start", salt, "--max-velocity", "4500", "--iterations", "1")...); err != nil {
+		t.Errorf("%v\n%s", err, text)
+	}
+}
+
 func TestInterruptedRunSaysHowToResumeAndDoes(t *testing.T) {
 	file, short := bareModel(t)
 	complete := filepath.Join(t.TempDir(), "complete")
