@@ -37,10 +37,13 @@ func TestDefaultScheduleThinsTheShots(t *testing.T) {
 		for i := range c.shots {
 			p.Survey.Shots = append(p.Survey.Shots, wave.Shot{Sources: []wave.Position{{10, float64(i) * c.apart}}})
 		}
-		stages := []Stage{{MaxFrequency: 5}, {MaxFrequency: 20}}
+		stages := []Stage{{MaxFrequency: 5}, {MaxFrequency: 20, Iterations: 20}}
 		thinShots(stages, p, 1500)
 		if stages[0].Every != c.want || stages[1].Every != c.want {
 			t.Errorf("%d shots every %g m: every %d-th and %d-th is heard, want %d", c.shots, c.apart, stages[0].Every, stages[1].Every, c.want)
+		}
+		if stages[1].Iterations != 20 {
+			t.Errorf("%d shots every %g m: %d iterations of 20 are left", c.shots, c.apart, stages[1].Iterations)
 		}
 		for i := range p.Start { // layered under a water bottom that slopes
 			p.Start[i], p.Mask = 1800+float32(i/301), append(p.Mask, 1)
@@ -48,9 +51,16 @@ func TestDefaultScheduleThinsTheShots(t *testing.T) {
 				p.Start[i], p.Mask[i] = 1500, 0
 			}
 		}
-		stages = []Stage{{MaxFrequency: 5}, {MaxFrequency: 10}, {MaxFrequency: 20}}
+		stages = []Stage{{MaxFrequency: 5, Iterations: 20}, {MaxFrequency: 10, Iterations: 20}, {MaxFrequency: 20, Iterations: 20}}
 		if thinShots(stages, p, 1500); stages[0].Every != 0 || stages[1].Every != 0 || stages[2].Every != c.want {
 			t.Errorf("%d shots every %g m, layered start: every %d-th, %d-th and %d-th is heard, want all, all and %d", c.shots, c.apart, stages[0].Every, stages[1].Every, stages[2].Every, c.want)
+		}
+		want := 20 // only where shots are left out
+		if c.want > 1 {
+			want = 13
+		}
+		if stages[0].Iterations != 20 || stages[1].Iterations != 20 || stages[2].Iterations != want {
+			t.Errorf("%d shots every %g m, layered start: %d, %d and %d iterations, want 20, 20 and %d", c.shots, c.apart, stages[0].Iterations, stages[1].Iterations, stages[2].Iterations, want)
 		}
 	}
 }
