@@ -27,6 +27,10 @@ func page(results []result, records []*record, m machine, revision, date string)
 	p("The original Marmousi model of the Institut Français du Pétrole, 751 × 2301 cells of 4 m. The data are modelled on a finer grid; like "+
 		"real data they hold nothing below 3 Hz. Wanted: a model error, RMS in m/s below the water, of at most the stated fraction of the start's, in at most %d s on two cores. "+
 		"Measured by `scripts/verify --inversions`, which keeps the figures in `docs/verification`.", wantedSeconds)
+	p("\nWhere it fails, as tables and pictures show: at depth and towards the sides, where waves pass from one side only. " +
+		"The cover there is off by some hundred m/s, so that the fast wedges at 2.3 km on the left and 2.1 km on the right lie wrong by a part of their thickness, " +
+		"an error of more than 1 km/s, and what is below them is blurred; from the linear start the beds below the right one, from 6 km on, as well. " +
+		"The data are fitted all the same ([more](decisions/schedule.md)).")
 	for i, v := range inversions {
 		v.write(p, records[i])
 	}
