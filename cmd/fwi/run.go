@@ -262,7 +262,7 @@ func printPlan(ctx context.Context, p *fwi.Problem, c fwi.Config, plans []fwi.St
 		}
 		seconds += gradient * float64(s.Stage.Iterations+1) * 1.12 // one in eight steps is tried twice
 	}
-	say("      about %s of memory, %s of them data; at most about %s, if every stage uses all its iterations", formatMiB(memory+3*data+24*p.Grid.Cells()), formatMiB(data), time.Duration(seconds*float64(time.Second)).Round(time.Second))
+	say("      about %s of memory, %s of them data; about %s if every stage uses all its iterations, longer where the model becomes faster than it starts", formatMiB(memory+3*data+24*p.Grid.Cells()), formatMiB(data), time.Duration(seconds*float64(time.Second)).Round(time.Second))
 	return nil
 }
 
