@@ -287,7 +287,11 @@ func TestRowsAreLeftAfterTheirLastStep(t *testing.T) {
 			if left := n > 40 && b >= 6; left != (begin >= end) && (left || n > 100) {
 				t.Fatalf("step %d, block %d of rows: the snapshot holds columns %g to %g", n, b, begin, end)
 			}
-			for i := RowBlock * b; i < min(RowBlock*(b+1), nz) && n <= 40; i++ {
+			last := 40
+			if b < 6 { // the block below is stepped on: two steps until what stands still beyond it shows there, one more until here
+				last = 43
+			}
+			for i := RowBlock * b; i < min(RowBlock*(b+1), nz) && n <= last; i++ {
 				sameBits(t, fmt.Sprintf("snapshot of step %d", n), got[i*width:i*width+nx], want[i*width:i*width+nx])
 			}
 		}
