@@ -61,25 +61,26 @@ func balanceGain(gathers, weights [][]float32, nt, width int, power, floor float
 	return out
 }
 
-// powers has the powers of two and of the numbers from 1 to 2 in steps of 2^-12, for one exponent.
+// powers has the powers of two and of the numbers from 1 to 2 in steps of 2^-8, for one exponent.
 type powers struct{ two, one []float32 }
 
 func newPowers(exponent float64) powers {
-	p := powers{make([]float32, 256), make([]float32, 1<<12)}
+	p := powers{make([]float32, 256), make([]float32, 1<<8+1)}
 	for k := range p.two[:255] {
 		p.two[k] = float32(math.Exp2(exponent * float64(k-127)))
 	}
 	p.two[255] = float32(math.NaN()) // infinity and NaN
 	for k := range p.one {
-		p.one[k] = float32(math.Pow(1+(float64(k)+0.5)/(1<<12), exponent))
+		p.one[k] = float32(math.Pow(1+float64(k)/(1<<8), exponent))
 	}
 	return p
 }
 
-// of raises a positive normal number; the result is off by 2^-13 of itself times the exponent at most, which math.Pow takes a tenth of a microsecond to avoid.
+// of raises a positive normal number, a tenth of a microsecond sooner than math.Pow; between -1 and 1, the exponent e puts the result off by |e (e-1)| 2^-19 of it at most, besides rounding.
 func (p powers) of(x float32) float32 {
 	bits := math.Float32bits(x)
-	return p.two[bits>>23] * p.one[bits>>11&(1<<12-1)]
+	k, rest := bits>>15&(1<<8-1), float32(bits&(1<<15-1))/(1<<15)
+	return p.two[bits>>23] * (p.one[k] + rest*(p.one[k+1]-p.one[k]))
 }
 
 // movingMean writes the means of about width samples of src around each, zeros beyond its ends. None is negative where src is not.

@@ -194,6 +194,11 @@ type StagePlan struct {
 	Points              float64 // solver points × steps × shots of one solve of all shots
 }
 
+// Start returns the start model in m/s on the stage's grid, within the velocities that the stage's propagator is made for.
+func (s *StagePlan) Start(p *Problem, c Config) []float32 {
+	return restrict(wave.NewRegrid(p.Grid, s.Grid), c, upperBounds(&s.Options, s.Grid), p.Start)
+}
+
 // PlanStages returns the plan of every stage, or the reason why one is impossible. Grids that are too coarse for their band, because the user's
 // own is, are refused if the configuration says so.
 func PlanStages(p *Problem, c Config) ([]StagePlan, error) {

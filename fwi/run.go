@@ -218,10 +218,15 @@ func (l *level) onUsersGrid(p *Problem, c Config, base, x []float32, passes int)
 }
 
 func (l *level) restrict(c Config, model []float32) []float32 {
-	out := make([]float32, l.grid.Cells())
-	l.regrid.Velocity(out, model)
+	return restrict(l.regrid, c, l.upper, model)
+}
+
+// restrict returns a model on a stage's grid, within the bounds.
+func restrict(regrid *wave.Regrid, c Config, upper, model []float32) []float32 {
+	out := make([]float32, regrid.Coarse.Cells())
+	regrid.Velocity(out, model)
 	for i, v := range out {
-		out[i] = min(max(v, float32(c.MinVelocity)), l.upper[i])
+		out[i] = min(max(v, float32(c.MinVelocity)), upper[i])
 	}
 	return out
 }

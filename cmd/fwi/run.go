@@ -312,13 +312,7 @@ func measureGradient(ctx context.Context, p *fwi.Problem, c fwi.Config, s fwi.St
 		return 0, err
 	}
 	defer propagator.Close()
-	vp := make([]float32, s.Grid.Cells())
-	wave.NewRegrid(p.Grid, s.Grid).Velocity(vp, p.Start)
-	for i := range vp {
-		if o.RowFastest != nil {
-			vp[i] = min(vp[i], float32(o.RowFastest[i/(len(vp)/s.Grid.Shape[0])]))
-		}
-	}
+	vp := s.Start(p, c)
 	begun := time.Now()
 	if _, err := propagator.Gradient(ctx, vp, survey.AllShots(), func(_ int, synthetic, adjoint []float32) (float64, error) {
 		copy(adjoint, synthetic)
